@@ -1,0 +1,45 @@
+//! `hostler compile`: fills the cache, so that a container starts from compiled artefacts.
+
+use std::sync::Arc;
+
+use super::error::AppError;
+use super::plan::Plan;
+use crate::backend::onnx::Runtime;
+use crate::config::Settings;
+use crate::pipeline::ReplicaContext;
+
+/// Builds and runs one replica of each model on each kind of device it was placed on. Gives a line a model.
+///
+/// # Errors
+/// The first model that cannot be compiled.
+pub fn compile(plan: Plan, settings: &Settings, runtime: &Runtime) -> Result<Vec<String>, AppError> {
+    let mut lines = Vec::new();
+    for planned in plan.models {
+        let name = Arc::clone(&planned.spec.name);
+        let build = (planned.spec.loaded.builder)(runtime);
+        let mut devices = planned.devices.clone();
+        devices.sort_unstable();
+        devices.dedup_by_key(|d| d.kind());
+        for device in devices {
+            let cache_dir = settings.model_cache_dir.join(&*name);
+            let context = ReplicaContext {
+                model: Arc::clone(&name),
+                replica: 0,
+                device,
+                threads: planned.threads,
+                cache_dir,
+            };
+            let failed =
+                |e: crate::Error| AppError::Compile(format!("model {name:?} cannot be compiled for {device}: {e}"));
+            build
+                .build(&context)
+                .and_then(|mut pipeline| pipeline.compile())
+                .map_err(failed)?;
+            lines.push(format!(
+                "{name}: compiled for {device} in {}",
+                context.cache_dir.display()
+            ));
+        }
+    }
+    Ok(lines)
+}

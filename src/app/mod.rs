@@ -1,0 +1,50 @@
+//! The composition root: settings → devices → catalog → groups → service → listener, and the way back down.
+
+mod compile;
+mod error;
+mod plan;
+mod run;
+mod start;
+
+use std::path::PathBuf;
+
+pub use compile::compile;
+pub use error::AppError;
+pub use plan::Plan;
+pub use run::{DRAIN_LEAST, Listening, bind, serve, shutdown_signal};
+pub use start::start;
+
+use crate::backend::onnx::{Runtime, search_path};
+use crate::config::{self, Settings};
+
+/// Loads ONNX Runtime from where the environment, the executable or the working directory has it.
+///
+/// # Errors
+/// When it is nowhere, or cannot be used.
+pub fn load_runtime() -> Result<Runtime, AppError> {
+    let overridden = config::environment().get("ORT_DYLIB_PATH").map(PathBuf::from);
+    let executable = std::env::current_exe().ok();
+    let working_dir = std::env::current_dir().unwrap_or_default();
+    let search = search_path(overridden.as_deref(), executable.as_deref(), &working_dir);
+    Runtime::load(&search).map_err(AppError::Library)
+}
+
+/// Runs the server of the settings until a signal ends it.
+///
+/// # Errors
+/// What kept it from starting.
+pub fn run(settings: &Settings) -> Result<(), AppError> {
+    let plan = Plan::make(settings)?;
+    let runtime = load_runtime()?;
+    let front = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(settings.num_workers)
+        .thread_name("front")
+        .enable_all()
+        .build()
+        .map_err(AppError::System)?;
+    front.block_on(async {
+        let listener = bind(settings.host, settings.port).await?;
+        let service = start(plan, settings, &runtime)?;
+        serve(listener, service, settings, shutdown_signal()).await
+    })
+}

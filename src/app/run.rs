@@ -1,0 +1,136 @@
+//! From a started service to the end of its drain.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpListener;
+
+use super::error::AppError;
+use crate::config::Settings;
+use crate::http::{self, Drain, FrontSettings};
+use crate::service::Service;
+
+/// For at least this long a stopping server answers 503 before it closes, so that load balancers notice.
+pub const DRAIN_LEAST: Duration = Duration::from_secs(1);
+
+/// A bound listener and where it can be reached.
+pub struct Listening {
+    listener: TcpListener,
+    pub address: SocketAddr,
+}
+
+/// Binds the listener, before any model is loaded.
+///
+/// # Errors
+/// With the remedy, when the address cannot be had.
+pub async fn bind(host: IpAddr, port: u16) -> Result<Listening, AppError> {
+    let address = SocketAddr::new(host, port);
+    let bound = async {
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        Ok(Listening { listener, address })
+    };
+    bound.await.map_err(|reason| AppError::Bind { address, reason })
+}
+
+impl Listening {
+    /// The base URL for a person on this machine.
+    pub fn url(&self) -> String {
+        let shown = match self.address.ip() {
+            ip if ip.is_unspecified() => SocketAddr::new(Ipv4Addr::LOCALHOST.into(), self.address.port()),
+            _ => self.address,
+        };
+        format!("http://{shown}")
+    }
+}
+
+/// Serves until `shutdown` resolves, then drains and stops every replica.
+///
+/// # Errors
+/// None today beyond what [`bind`] reports.
+pub async fn serve(
+    listening: Listening,
+    service: Arc<Service>,
+    settings: &Settings,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), AppError> {
+    let front = FrontSettings {
+        max_body: settings.max_body,
+        overload_status: settings.overload_status,
+        cors: settings.cors_origins.clone(),
+    };
+    let router = http::router(Arc::clone(&service), &front);
+    let drain = Drain {
+        timeout: settings.drain_timeout,
+        least: DRAIN_LEAST,
+    };
+    announce(&listening, &service);
+    let finished = http::serve(listening.listener, router, Arc::clone(&service), drain, shutdown).await;
+    if !finished {
+        tracing::warn!("SERVER_DRAIN_TIMEOUT passed before all admitted work had finished");
+    }
+    let stopped = tokio::task::spawn_blocking(move || {
+        let end = Instant::now() + Duration::from_secs(2);
+        let patience = || end.saturating_duration_since(Instant::now());
+        service
+            .routes()
+            .models
+            .iter()
+            .map(|m| m.group.stop(patience()))
+            .fold(true, |all, one| all && one)
+    });
+    if !stopped.await.unwrap_or(false) {
+        tracing::warn!("a replica did not stop; it ends with the process");
+    }
+    Ok(())
+}
+
+/// Says where the models are, and when they are ready.
+fn announce(listening: &Listening, service: &Arc<Service>) {
+    let url = listening.url();
+    for model in &service.routes().models {
+        let snapshot = model.group.snapshot();
+        let mut devices: Vec<_> = snapshot.replicas.iter().map(|r| r.device.to_string()).collect();
+        let n = devices.len();
+        devices.sort_unstable();
+        devices.dedup();
+        let plural = if n == 1 { "" } else { "s" };
+        let path = model
+            .card
+            .endpoints
+            .first()
+            .and_then(|e| e.paths.first())
+            .map_or("/", String::as_str);
+        println!(
+            "{}: {n} replica{plural} on {}, {url}{path}",
+            model.card.name,
+            devices.join(", ")
+        );
+    }
+    println!("docs: {url}/docs");
+    let service = Arc::clone(service);
+    let started = Instant::now();
+    tokio::spawn(async move {
+        while !service.is_ready() && !service.is_draining() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        if service.is_ready() {
+            println!("ready in {:.2} s", started.elapsed().as_secs_f64());
+        }
+    });
+}
+
+/// Resolves at SIGTERM or SIGINT.
+pub async fn shutdown_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        // Without handlers the default action of the signals ends the process.
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+    tracing::info!("stopping: admitted work is finished first");
+}

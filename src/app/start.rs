@@ -1,0 +1,83 @@
+//! Starts the replicas of a plan and puts a service in front of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::error::AppError;
+use super::plan::{Plan, Planned};
+use crate::backend::onnx::Runtime;
+use crate::config::Settings;
+use crate::service::{Endpoint, Model, ModelCard, Routes, Service};
+use crate::worker::{BatchPolicy, Group, GroupSpec};
+
+/// How long a run that was asked to end may take before its thread is given up. Long enough for a slow node of
+/// a large graph, since ONNX Runtime looks for the request between nodes.
+pub const HANG_GRACE: Duration = Duration::from_secs(30);
+
+/// Starts every model; returns while they load.
+///
+/// # Errors
+/// When the system gives no thread, or two models claim one path.
+pub fn start(plan: Plan, settings: &Settings, runtime: &Runtime) -> Result<Arc<Service>, AppError> {
+    let models = plan
+        .models
+        .into_iter()
+        .map(|planned| start_model(planned, settings, runtime).map(Arc::new));
+    let models = models.collect::<std::io::Result<Vec<_>>>().map_err(AppError::System)?;
+    let routes = Routes::new(models).map_err(|fault| AppError::Settings(vec![fault]))?;
+    Ok(Arc::new(Service::new(routes)))
+}
+
+fn start_model(planned: Planned, settings: &Settings, runtime: &Runtime) -> std::io::Result<Model> {
+    let Planned {
+        spec,
+        devices,
+        threads,
+        queue_size,
+        request_timeout,
+    } = planned;
+    let card = spec.card();
+    let group = Group::start(GroupSpec {
+        model: Arc::clone(&spec.name),
+        build: (spec.loaded.builder)(runtime),
+        devices,
+        threads,
+        batch: BatchPolicy {
+            max_size: spec.max_batch_size,
+            max_delay: spec.settings.max_queue_delay().unwrap_or_default(),
+        },
+        queue_size,
+        cache_dir: settings.model_cache_dir.join(&*spec.name),
+        wait_timeout: settings.wait_timeout,
+        hang_grace: HANG_GRACE,
+    })?;
+    Ok(Model {
+        card,
+        group,
+        request_timeout,
+    })
+}
+
+impl crate::catalog::ModelSpec {
+    /// Paths the model is mounted at, its own first.
+    pub fn paths(&self) -> Vec<String> {
+        let own = format!("/{}", self.name);
+        let alias = self.settings.endpoint.clone().filter(|e| *e != own);
+        std::iter::once(own).chain(alias).collect()
+    }
+
+    /// What docs and dashboards read.
+    pub fn card(&self) -> ModelCard {
+        let endpoint = Endpoint {
+            paths: self.paths(),
+            handler: 0,
+            contract: Arc::clone(&self.contract),
+        };
+        ModelCard {
+            name: Arc::clone(&self.name),
+            task: self.task.to_owned(),
+            description: self.description.clone(),
+            endpoints: vec![endpoint],
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! A model file and what its replicas share; gives each replica a session of its own.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ort::session::Session;
+use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
+
+use super::artefact;
+use super::library::Runtime;
+use super::provider::providers;
+use super::session::OnnxSession;
+use super::weights::SharedWeights;
+use crate::device::Device;
+use crate::error::Error;
+use crate::pipeline::ReplicaContext;
+
+/// What a manifest may ask of ONNX Runtime.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OnnxOptions {
+    /// TensorRT before CUDA, on GPUs.
+    pub tensorrt: bool,
+}
+
+/// One model file, shared by the replicas that serve it.
+pub struct OnnxModel {
+    file: PathBuf,
+    options: OnnxOptions,
+    on_cpu: Mutex<Option<Arc<Prepared>>>,
+}
+
+/// What CPU replicas load: the optimised graph, or the model itself where that cannot be had.
+struct Prepared {
+    file: PathBuf,
+    optimised: bool,
+    weights: SharedWeights,
+}
+
+impl OnnxModel {
+    pub const fn new(file: PathBuf, options: OnnxOptions) -> Self {
+        Self {
+            file,
+            options,
+            on_cpu: Mutex::new(None),
+        }
+    }
+
+    /// A session on the replica's device.
+    ///
+    /// # Errors
+    /// When the device cannot be had or the model cannot be loaded on it.
+    pub fn session(&self, runtime: &Runtime, context: &ReplicaContext) -> Result<OnnxSession, Error> {
+        let session = match context.device {
+            Device::Cpu => self.cpu_session(runtime, context),
+            Device::Cuda(_) | Device::Ipu(_) => self.device_session(runtime, context),
+        };
+        let session = session
+            .map_err(|e| Error::pipeline(format!("{} cannot be loaded on {}: {e}", self.name(), context.device)))?;
+        OnnxSession::new(session).map_err(|e| Error::pipeline(e.to_string()))
+    }
+
+    fn name(&self) -> String {
+        self.file.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    fn cpu_session(&self, runtime: &Runtime, context: &ReplicaContext) -> Result<Session, String> {
+        let prepared = self.prepared(runtime, &context.cache_dir);
+        let level = if prepared.optimised {
+            GraphOptimizationLevel::Disable
+        } else {
+            GraphOptimizationLevel::All
+        };
+        let load = || {
+            let mut builder = base(runtime, context.threads)?.with_optimization_level(level)?;
+            builder = builder.with_prepacked_weights(&prepared.weights.packed)?;
+            for (name, value) in &prepared.weights.tensors {
+                builder = builder.with_initializer(name, Arc::clone(value))?;
+            }
+            builder.commit_from_file(&prepared.file)
+        };
+        load().map_err(|e: ort::Error| e.to_string())
+    }
+
+    /// Made by the first replica that asks, while the others wait for it.
+    fn prepared(&self, runtime: &Runtime, cache: &Path) -> Arc<Prepared> {
+        let mut slot = self.on_cpu.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(prepared) = slot.as_ref() {
+            return Arc::clone(prepared);
+        }
+        let (file, optimised) = match artefact::optimised(runtime, &self.file, cache) {
+            Ok(file) => (file, true),
+            Err(reason) => {
+                tracing::warn!(
+                    "{}: the optimised graph cannot be kept, the model itself is loaded: {reason}",
+                    self.name()
+                );
+                (self.file.clone(), false)
+            }
+        };
+        let weights = SharedWeights::read(&file).unwrap_or_else(|reason| {
+            tracing::warn!("{}: replicas do not share weights: {reason}", self.name());
+            SharedWeights {
+                tensors: Vec::new(),
+                packed: ort::session::builder::PrepackedWeights::new(),
+            }
+        });
+        let prepared = Arc::new(Prepared {
+            file,
+            optimised,
+            weights,
+        });
+        *slot = Some(Arc::clone(&prepared));
+        prepared
+    }
+
+    fn device_session(&self, runtime: &Runtime, context: &ReplicaContext) -> Result<Session, String> {
+        let providers = providers(context.device, self.options.tensorrt, &context.cache_dir)?;
+        let load = || {
+            base(runtime, context.threads)?
+                .with_optimization_level(GraphOptimizationLevel::All)?
+                .with_execution_providers(&providers)?
+                .commit_from_file(&self.file)
+        };
+        load().map_err(|e: ort::Error| e.to_string())
+    }
+}
+
+fn base(runtime: &Runtime, threads: usize) -> ort::Result<SessionBuilder> {
+    Ok(Session::builder(&runtime.environment)?
+        .with_intra_threads(threads)?
+        // Replicas and the front share the cores: a pool that spins between runs takes them from both.
+        .with_intra_op_spinning(false)?)
+}

@@ -1,0 +1,323 @@
+//! The contract of a model: what it takes, what it gives, and how bytes become its input.
+//!
+//! Every protocol, the docs, the validator and the dashboard read it. A leaf: knows no model, no pipeline and
+//! no protocol; a decoder that a static type brings is called through a plain function.
+
+mod schema;
+mod signature;
+mod tensor_json;
+mod tensor_raw;
+
+use std::any::Any;
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+pub use schema::Schema;
+pub use signature::{Dim, Signature, TensorSpec};
+pub use tensor_json::fields as tensors_as_json;
+
+use crate::error::{Error, Fault};
+use crate::payload::{Output, Payload};
+
+/// One example of a request, shown in the docs and sent by "Try it out".
+#[derive(Clone, Debug, PartialEq)]
+pub struct Example {
+    pub summary: String,
+    pub request: Value,
+}
+
+/// What a model takes and gives.
+#[derive(Debug)]
+pub struct Contract {
+    pub input: Schema,
+    pub output: Schema,
+    /// Whether answers can come in pieces (`Accept: text/event-stream`, WebSocket).
+    pub streams: bool,
+    /// Media types, beside JSON, that an answer may be asked for with `Accept`.
+    pub media: Vec<String>,
+    pub examples: Vec<Example>,
+    form: Form,
+}
+
+type Decode = fn(&[u8]) -> Result<Box<dyn Any + Send>, serde_json::Error>;
+
+#[derive(Debug)]
+enum Form {
+    /// A static type: bytes are decoded straight into it. Where its schema says more than the type can (bounds,
+    /// lengths, patterns), the value is validated before.
+    Typed { decode: Decode, constrained: bool },
+    /// Any JSON value that the schema allows.
+    Json,
+    /// Named tensors.
+    Tensors(Signature),
+}
+
+/// The media type of raw bytes.
+pub const OCTET_STREAM: &str = "application/octet-stream";
+
+impl Contract {
+    fn new(input: Schema, output: Schema, form: Form) -> Self {
+        Self {
+            input,
+            output,
+            streams: false,
+            media: Vec::new(),
+            examples: Vec::new(),
+            form,
+        }
+    }
+
+    /// A contract of static types; `I` is what the pipeline finds in [`Payload::Typed`].
+    pub fn typed<I, O>() -> Self
+    where
+        I: DeserializeOwned + ToSchema + Send + 'static,
+        O: Serialize + ToSchema,
+    {
+        let decode: Decode = |body| serde_json::from_slice::<I>(body).map(|v| Box::new(v) as Box<dyn Any + Send>);
+        let input = Schema::of::<I>();
+        let constrained = input.is_constrained();
+        Self::new(input, Schema::of::<O>(), Form::Typed { decode, constrained })
+    }
+
+    /// A contract of JSON Schemas known only at run time.
+    pub fn json(input: Schema, output: Schema) -> Self {
+        Self::new(input, output, Form::Json)
+    }
+
+    /// The contract of a tensor model.
+    pub fn tensors(signature: Signature) -> Self {
+        let input = Schema::new(
+            tensor_schema(&signature.inputs, signature.optional_batch_axis()),
+            Vec::new(),
+        );
+        let results = tensor_schema(&signature.outputs, signature.optional_batch_axis());
+        let output = json!({"type": "object", "required": ["results"], "properties": {"results": results}});
+        let mut contract = Self::new(input, Schema::new(output, Vec::new()), Form::Tensors(signature));
+        contract.media = vec![OCTET_STREAM.to_owned()];
+        contract
+    }
+
+    #[must_use]
+    pub fn with_examples(mut self, examples: Vec<Example>) -> Self {
+        self.examples = examples;
+        self
+    }
+
+    #[must_use]
+    pub const fn with_streams(mut self) -> Self {
+        self.streams = true;
+        self
+    }
+
+    /// The tensor signature, for models that have one.
+    pub const fn signature(&self) -> Option<&Signature> {
+        match &self.form {
+            Form::Tensors(signature) => Some(signature),
+            Form::Typed { .. } | Form::Json => None,
+        }
+    }
+
+    /// Whether the body may be raw bytes of the only input.
+    pub fn takes_raw(&self) -> bool {
+        self.signature().is_some_and(|s| s.inputs.len() == 1)
+    }
+
+    /// Decodes a JSON body.
+    ///
+    /// # Errors
+    /// Malformed when it is no JSON (with the place); otherwise invalid input with the path of each fault.
+    pub fn decode(&self, body: &[u8]) -> Result<Payload, Error> {
+        match &self.form {
+            Form::Tensors(signature) => tensor_json::decode(signature, body).map(Payload::Tensors),
+            Form::Typed { decode, constrained } => {
+                if *constrained {
+                    self.validated(body)?;
+                }
+                decode(body).map(Payload::Typed).map_err(|e| self.explain(body, &e))
+            }
+            Form::Json => self.validated(body).map(Payload::Json),
+        }
+    }
+
+    /// Takes the whole body as the raw little-endian bytes of the only input.
+    ///
+    /// # Errors
+    /// When the model has no single input of fixed-size elements, or the length fits no shape.
+    pub fn decode_raw(&self, body: Bytes) -> Result<Payload, Error> {
+        match self.signature() {
+            Some(signature) => tensor_raw::decode(signature, body).map(Payload::Tensors),
+            None => Err(Error::new(
+                crate::error::Kind::UnsupportedMediaType,
+                "this model takes JSON; send Content-Type: application/json",
+            )),
+        }
+    }
+
+    /// Writes an answer as a JSON body.
+    ///
+    /// # Errors
+    /// When the answer is an artefact and not JSON.
+    pub fn encode(&self, output: Output) -> Result<Bytes, Error> {
+        match (output, self.signature()) {
+            (Output::Json(text), _) => Ok(text),
+            (Output::Tensors(tensors), Some(signature)) => Ok(tensor_json::encode(&signature.outputs, &tensors)),
+            (Output::Tensors(_), None) => Err(Error::pipeline("the pipeline gave tensors, its contract has none")),
+            (Output::Media { content_type, .. }, _) => Err(Error::pipeline(format!(
+                "the answer is {content_type} and cannot be written as JSON"
+            ))),
+            (Output::Chunks, _) => Ok(Bytes::from_static(b"null")),
+        }
+    }
+
+    fn validated(&self, body: &[u8]) -> Result<Value, Error> {
+        let value = parse_json(body)?;
+        let faults = self.input.faults(&value);
+        if faults.is_empty() {
+            Ok(value)
+        } else {
+            Err(Error::faults(faults))
+        }
+    }
+
+    /// Why a body did not decode into the static type: every fault the schema finds, or what serde said.
+    fn explain(&self, body: &[u8], error: &serde_json::Error) -> Error {
+        if let Err(told) = self.validated(body) {
+            return told;
+        }
+        // Serde is stricter than the schema here and there (number ranges); its word is better than none.
+        let text = error.to_string();
+        let message = text.split(" at line ").next().unwrap_or(&text).to_owned();
+        Error::faults(vec![Fault::at::<&str>(&[], message, "type")])
+    }
+}
+
+/// Reads a JSON value.
+///
+/// # Errors
+/// Malformed, with line and column.
+pub fn parse_json(body: &[u8]) -> Result<Value, Error> {
+    if body.is_empty() {
+        return Err(Error::malformed("the body is empty; send a JSON object"));
+    }
+    serde_json::from_slice(body).map_err(|e| Error::malformed(format!("the body is not JSON: {e}")))
+}
+
+/// The JSON Schema of an object with one field per tensor.
+fn tensor_schema(specs: &[TensorSpec], optional_batch_axis: bool) -> Value {
+    let properties: serde_json::Map<_, _> = specs
+        .iter()
+        .map(|spec| {
+            let full = nested_schema(spec, &spec.shape);
+            let mut schema = if optional_batch_axis && !spec.shape.is_empty() {
+                json!({"anyOf": [full, nested_schema(spec, &spec.shape[1..])]})
+            } else {
+                full
+            };
+            let mut description = format!("{} tensor of shape {}, as nested lists.", spec.dtype, spec.shape_text());
+            if optional_batch_axis {
+                description.push_str(" The first axis may be left out.");
+            }
+            schema["description"] = description.into();
+            (spec.name.clone(), schema)
+        })
+        .collect();
+    let required: Vec<_> = specs.iter().map(|s| s.name.clone()).collect();
+    json!({"type": "object", "required": required, "properties": properties, "additionalProperties": false})
+}
+
+fn nested_schema(spec: &TensorSpec, shape: &[Dim]) -> Value {
+    use crate::tensor::DType;
+    let Some((first, inner)) = shape.split_first() else {
+        return match spec.dtype {
+            DType::Bool => json!({"type": "boolean"}),
+            DType::Bytes => json!({"type": "string"}),
+            DType::F16 | DType::BF16 | DType::F32 | DType::F64 => json!({"type": "number"}),
+            _ => json!({"type": "integer"}),
+        };
+    };
+    let mut schema = json!({"type": "array", "items": nested_schema(spec, inner)});
+    if let Dim::Fixed(n) = first {
+        schema["minItems"] = (*n).into();
+        schema["maxItems"] = (*n).into();
+    }
+    schema
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::error::Kind;
+
+    #[derive(Debug, PartialEq, Deserialize, ToSchema)]
+    struct Question {
+        /// What is asked.
+        question: String,
+        #[serde(default = "one")]
+        #[schema(minimum = 1)]
+        top_k: u8,
+    }
+
+    fn one() -> u8 {
+        1
+    }
+
+    #[derive(Serialize, ToSchema)]
+    struct Answer {
+        results: String,
+    }
+
+    #[test]
+    fn a_typed_contract_decodes_into_its_type_and_explains_what_it_refuses() {
+        let contract = Contract::typed::<Question, Answer>();
+        let read = contract.decode(br#"{"question":"why?"}"#).unwrap();
+        assert_eq!(
+            read.into_typed::<Question>().unwrap(),
+            Question {
+                question: "why?".into(),
+                top_k: 1
+            }
+        );
+
+        let error = contract.decode(br#"{"top_k":"many"}"#).err().unwrap();
+        assert_eq!(error.kind(), Kind::InvalidInput);
+        assert_eq!(error.detail().len(), 2, "{:?}", error.detail());
+
+        let error = contract.decode(br#"{"question":"#).err().unwrap();
+        assert_eq!(error.kind(), Kind::Malformed);
+        let error = contract.decode(b"").err().unwrap();
+        assert_eq!(error.kind(), Kind::Malformed);
+        let error = contract.decode(br#"{"question":"a","top_k":0}"#).err().unwrap();
+        assert_eq!(error.detail()[0].loc, ["body", "top_k"]);
+        let error = contract.decode(br#"{"question":"a","top_k":300}"#).err().unwrap();
+        assert_eq!(error.kind(), Kind::InvalidInput);
+    }
+
+    #[test]
+    fn the_schema_of_a_tensor_model_allows_both_forms_and_nothing_else() {
+        let x = TensorSpec {
+            name: "x".into(),
+            dtype: crate::tensor::DType::F32,
+            shape: vec![Dim::Symbol("n".into()), Dim::Fixed(2)],
+        };
+        let contract = Contract::tensors(Signature::new(vec![x.clone()], vec![x]));
+        for good in [json!({"x": [[1, 2], [3, 4]]}), json!({"x": [1, 2]})] {
+            assert!(contract.input.faults(&good).is_empty(), "{good}");
+            assert!(contract.decode(good.to_string().as_bytes()).is_ok());
+        }
+        for bad in [
+            json!({"x": [[1]]}),
+            json!({}),
+            json!({"x": [[1, 2]], "z": 1}),
+            json!({"x": 3}),
+        ] {
+            assert!(!contract.input.faults(&bad).is_empty(), "{bad}");
+            assert!(contract.decode(bad.to_string().as_bytes()).is_err());
+        }
+    }
+}

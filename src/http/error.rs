@@ -1,0 +1,49 @@
+//! An error as a response: status from the one table, a JSON body, and what its kind needs in headers.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use crate::error::{Error, Kind};
+
+/// An error on its way to a client, with the id of its request.
+pub struct HttpError {
+    pub error: Error,
+    pub request_id: String,
+    /// The status of a full queue, 503 or 429.
+    pub overload_status: u16,
+}
+
+impl IntoResponse for HttpError {
+    fn into_response(self) -> Response {
+        let Self {
+            error,
+            request_id,
+            overload_status,
+        } = self;
+        let code = if error.kind() == Kind::QueueFull {
+            overload_status
+        } else {
+            error.kind().status().http
+        };
+        let mut body = json!({"error": error.message(), "request_id": request_id});
+        if !error.detail().is_empty() {
+            body["detail"] = json!(error.detail());
+        }
+        let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, Json(body)).into_response();
+        let headers = response.headers_mut();
+        if let Some(after) = error.retry_after() {
+            // Whole seconds, rounded up: zero would mean at once.
+            headers.insert(
+                header::RETRY_AFTER,
+                HeaderValue::from(after.as_secs_f64().ceil().max(1.0) as u64),
+            );
+        }
+        if error.kind() == Kind::MethodNotAllowed {
+            headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
+        }
+        response
+    }
+}

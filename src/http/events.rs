@@ -1,0 +1,84 @@
+//! Streams as server-sent events: a `data:` line a chunk, `event: result` for a final value, `event: error`
+//! for a fault after the first chunk. A fault before it is a plain error response.
+
+use axum::body::Body;
+use axum::http::{HeaderValue, Response, header};
+use bytes::{BufMut, Bytes, BytesMut};
+use futures_util::stream;
+
+use super::respond::timing_headers;
+use crate::error::Error;
+use crate::payload::{Chunk, Output};
+use crate::pipeline::{Event, Final};
+use crate::service::{Pending, Route};
+
+/// Waits for the first event, then streams.
+///
+/// # Errors
+/// The fault of a request that failed before its first chunk.
+pub async fn respond(mut pending: Pending, route: Route) -> Result<Response<Body>, Error> {
+    let first = pending.next().await;
+    let timing = match &first {
+        Some(Event::Final(Final { result: Err(error), .. })) => return Err(error.clone()),
+        Some(Event::Final(Final { timing, .. })) => Some(*timing),
+        Some(Event::Chunk(_)) | None => None,
+    };
+    let state = (pending, route, first);
+    let body = stream::unfold(state, |(mut pending, route, ready)| async move {
+        let event = match ready {
+            Some(event) => event,
+            None => pending.next().await?,
+        };
+        Some((
+            Ok::<_, std::convert::Infallible>(written(event, &route)),
+            (pending, route, None),
+        ))
+    });
+    let mut response = Response::new(Body::from_stream(body));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    if let Some(timing) = timing {
+        timing_headers(headers, timing);
+    }
+    Ok(response)
+}
+
+fn written(event: Event, route: &Route) -> Bytes {
+    match event {
+        Event::Chunk(Chunk::Json(text)) => frame(None, &text),
+        Event::Chunk(Chunk::Bytes(bytes)) => frame(None, &quoted(&bytes)),
+        Event::Final(Final {
+            result: Ok(Output::Chunks),
+            ..
+        }) => Bytes::new(),
+        Event::Final(Final { result, .. }) => match result.and_then(|output| route.contract().encode(output)) {
+            Ok(text) => frame(Some("result"), &text),
+            Err(error) => frame(
+                Some("error"),
+                serde_json::json!({"error": error.message()}).to_string().as_bytes(),
+            ),
+        },
+    }
+}
+
+fn quoted(bytes: &[u8]) -> Vec<u8> {
+    serde_json::to_vec(&String::from_utf8_lossy(bytes)).unwrap_or_default()
+}
+
+/// One event. JSON written by serde has no line feed outside of strings, where it is escaped.
+fn frame(event: Option<&str>, data: &[u8]) -> Bytes {
+    let mut out = BytesMut::with_capacity(data.len() + 32);
+    if let Some(event) = event {
+        out.put_slice(b"event: ");
+        out.put_slice(event.as_bytes());
+        out.put_u8(b'\n');
+    }
+    for line in data.split(|b| *b == b'\n') {
+        out.put_slice(b"data: ");
+        out.put_slice(line);
+        out.put_u8(b'\n');
+    }
+    out.put_u8(b'\n');
+    out.freeze()
+}

@@ -1,0 +1,94 @@
+//! The routes: a few fixed ones, and a table of models for the rest.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, header};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::{MethodRouter, any, get};
+use tower_http::cors::{Any, CorsLayer};
+use utoipa_swagger_ui::Config;
+
+use super::request::RequestIds;
+use super::{docs, health, native};
+use crate::config::CorsOrigins;
+use crate::service::Service;
+
+/// What the front needs of the settings.
+#[derive(Clone, Debug)]
+pub struct FrontSettings {
+    /// The largest body, in bytes.
+    pub max_body: usize,
+    /// The status of a full queue, 503 or 429.
+    pub overload_status: u16,
+    pub cors: CorsOrigins,
+}
+
+/// What every handler shares.
+pub struct Front {
+    pub service: Arc<Service>,
+    pub ids: RequestIds,
+    pub max_body: usize,
+    pub overload_status: u16,
+    pub swagger: Arc<Config<'static>>,
+}
+
+/// All routes over a service.
+pub fn router(service: Arc<Service>, settings: &FrontSettings) -> Router {
+    let front = Arc::new(Front {
+        service,
+        ids: RequestIds::new(),
+        max_body: settings.max_body,
+        overload_status: settings.overload_status,
+        swagger: docs::config(),
+    });
+    let mut router = Router::new();
+    // A handler may be mounted at the root: only GET is the server's own there.
+    router = router.route("/", get(health::root).fallback(native::handle));
+    let own: [(&str, MethodRouter<Arc<Front>>); 5] = [
+        ("/health/startup", get(health::startup)),
+        ("/health/readiness", get(health::readiness)),
+        ("/health/liveness", get(health::liveness)),
+        ("/v2/health/live", get(health::v2_live)),
+        ("/v2/health/ready", get(health::v2_ready)),
+    ];
+    for (path, handler) in own {
+        router = router.route(&format!("{path}/"), handler.clone()).route(path, handler);
+    }
+    let router = router
+        .route("/openapi.json", get(docs::json))
+        .route("/docs", get(docs::without_slash))
+        .route("/docs/", get(docs::index))
+        .route("/docs/{*path}", get(docs::asset))
+        .fallback(any(native::handle))
+        .layer(middleware::from_fn_with_state(Arc::clone(&front), close_while_draining));
+    cors(router, &settings.cors).with_state(front)
+}
+
+/// While the server drains, clients are asked to come back on a new connection, which finds another instance.
+async fn close_while_draining(State(front): State<Arc<Front>>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    if front.service.is_draining() {
+        response
+            .headers_mut()
+            .insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+fn cors(router: Router<Arc<Front>>, origins: &CorsOrigins) -> Router<Arc<Front>> {
+    let layer = CorsLayer::new()
+        .allow_methods(Any)
+        .allow_headers(Any)
+        .expose_headers(Any);
+    match origins {
+        CorsOrigins::Any => router.layer(layer.allow_origin(Any)),
+        CorsOrigins::List(list) => {
+            let list: Vec<HeaderValue> = list.iter().filter_map(|o| o.parse().ok()).collect();
+            router.layer(layer.allow_origin(list))
+        }
+        CorsOrigins::None => router,
+    }
+}

@@ -1,0 +1,132 @@
+//! Question and context as windows of tokens that fit the model.
+
+use tokenizers::{Encoding, PostProcessor, TruncationDirection, TruncationParams, TruncationStrategy};
+
+use super::super::tokenizer::{FolderTokenizer, Tokenizer};
+use super::endpoint::Question;
+use crate::error::{Error, Fault};
+
+/// The longest window of the transformers pipeline, in tokens.
+const MAX_WINDOW: usize = 384;
+
+/// Tokenises requests. Shared by all replicas of a model.
+pub struct Windower {
+    tokenizer: Tokenizer,
+    window: usize,
+    special: usize,
+    /// The id of the token that classifies a sequence; its place is 0.
+    cls: Option<u32>,
+}
+
+/// One window: what the model reads, and where its tokens stand in the context.
+pub struct Window {
+    pub ids: Vec<i64>,
+    pub type_ids: Vec<i64>,
+    /// Whether a token may be in an answer.
+    pub allowed: Vec<bool>,
+    /// Characters of the context that a token covers, aligned to whole words.
+    pub chars: Vec<(usize, usize)>,
+}
+
+impl Windower {
+    pub fn new(folder: FolderTokenizer, positions: Option<usize>) -> Self {
+        let limit = folder
+            .max_length
+            .into_iter()
+            .chain(positions)
+            .min()
+            .unwrap_or(MAX_WINDOW);
+        let tokenizer = folder.tokenizer;
+        let special = tokenizer.get_post_processor().map_or(0, |p| p.added_tokens(true));
+        let cls = ["[CLS]", "<s>"].iter().find_map(|t| tokenizer.token_to_id(t));
+        Self {
+            tokenizer,
+            window: limit.min(MAX_WINDOW),
+            special,
+            cls,
+        }
+    }
+
+    /// The windows of a request, at least one.
+    ///
+    /// # Errors
+    /// When the question leaves too little room for a context.
+    pub fn windows(&self, request: &Question) -> Result<Vec<Window>, Error> {
+        let encode = |text: &str| {
+            self.tokenizer
+                .encode_char_offsets(text, false)
+                .map_err(|e| Error::pipeline(format!("tokenizer: {e}")))
+        };
+        let (question, context) = (encode(&request.question)?, encode(&request.context)?);
+        let whole = question.len() + context.len() + self.special;
+        let encodings = if whole <= self.window {
+            vec![self.joined(question, context)?]
+        } else {
+            let room = self.window.saturating_sub(question.len() + self.special);
+            let stride = request.doc_stride.min(self.window / 2);
+            if room <= stride {
+                let message = format!(
+                    "is {} tokens long and leaves {room} of the model's {} for the context, which must be more than \
+                     doc_stride {stride}; shorten it",
+                    question.len(),
+                    self.window
+                );
+                return Err(Error::faults(vec![Fault::at(&["question"], message, "too_long")]));
+            }
+            let params = TruncationParams {
+                max_length: room,
+                stride,
+                strategy: TruncationStrategy::OnlyFirst,
+                direction: TruncationDirection::Right,
+            };
+            let mut first = context;
+            first.truncate(params.max_length, params.stride, params.direction);
+            let rest = first.take_overflowing();
+            let parts = std::iter::once(first).chain(rest);
+            parts
+                .map(|part| self.joined(question.clone(), part))
+                .collect::<Result<_, _>>()?
+        };
+        Ok(encodings.iter().map(|e| self.window(e)).collect())
+    }
+
+    fn joined(&self, question: Encoding, context: Encoding) -> Result<Encoding, Error> {
+        self.tokenizer
+            .post_process(question, Some(context), true)
+            .map_err(|e| Error::pipeline(format!("tokenizer: {e}")))
+    }
+
+    fn window(&self, encoding: &Encoding) -> Window {
+        let ids = encoding.get_ids();
+        let in_context: Vec<bool> = (0..ids.len())
+            .map(|i| encoding.token_to_sequence(i) == Some(1))
+            .collect();
+        // The reference lets the classification token take part in the softmax and strikes it out afterwards.
+        let allowed = ids
+            .iter()
+            .zip(&in_context)
+            .map(|(id, context)| *context || Some(*id) == self.cls)
+            .collect();
+        let words = encoding.get_word_ids();
+        let offsets = encoding.get_offsets();
+        // Tokens of a word stand side by side, so one pass forth and one back find where it begins and ends.
+        let same = |a: usize, b: usize| in_context[a] && in_context[b] && words[a].is_some() && words[a] == words[b];
+        let mut chars = offsets.to_vec();
+        for i in 1..ids.len() {
+            if same(i - 1, i) {
+                chars[i].0 = chars[i - 1].0;
+            }
+        }
+        for i in (1..ids.len()).rev() {
+            if same(i - 1, i) {
+                chars[i - 1].1 = chars[i].1;
+            }
+        }
+        Window {
+            ids: ids.iter().map(|id| i64::from(*id)).collect(),
+            type_ids: encoding.get_type_ids().iter().map(|t| i64::from(*t)).collect(),
+            allowed,
+            chars,
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Runs batches of tensors: rows of several requests are joined, run once, and cut apart again.
+
+use super::dummy;
+use super::partition::partition;
+use crate::backend::onnx::OnnxSession;
+use crate::contract::Signature;
+use crate::error::Error;
+use crate::payload::{Output, Tensors};
+use crate::pipeline::{Batch, Pipeline, Request};
+use crate::tensor::{Data, Tensor};
+
+/// Alone and batched, a row's outputs may differ by this much, absolutely and relative to their size: kernels
+/// sum in another order for another shape.
+const TOLERANCE: f32 = 1e-3;
+
+pub struct TensorPipeline {
+    session: OnnxSession,
+    signature: Signature,
+    max_batch_size: usize,
+    batching: bool,
+}
+
+impl TensorPipeline {
+    pub fn new(session: OnnxSession, signature: Signature, max_batch_size: usize) -> Self {
+        let batching = signature.batched() && max_batch_size > 1;
+        Self {
+            session,
+            signature,
+            max_batch_size,
+            batching,
+        }
+    }
+
+    /// Runs the requests at `run` together and answers them.
+    fn run_joined(&mut self, requests: &mut [(Request, Tensors)], run: &[usize]) {
+        let parts: Vec<&[Tensor]> = run.iter().map(|i| &requests[*i].1.tensors[..]).collect();
+        let outputs = match &parts[..] {
+            [alone] => self.session.run(alone),
+            several => self.session.run(&join(several)),
+        };
+        let mut first_row = 0;
+        for i in run {
+            let (request, input) = &mut requests[*i];
+            let rows = input.tensors.first().map_or(1, Tensor::rows);
+            let whole = run.len() == 1;
+            request.finish(match &outputs {
+                Ok(outputs) => cut(outputs, first_row..first_row + rows, whole, input.implicit_batch),
+                Err(error) => Err(error.clone()),
+            });
+            first_row += rows;
+        }
+    }
+
+    /// Whether rows give the same outputs alone and in a batch; an error when the model runs with no length.
+    fn batches_alike(&mut self, length: usize) -> Result<bool, Error> {
+        let single = |seed| dummy::random(&self.signature, 1, length, seed);
+        let rows: Vec<_> = (1..=3).map(single).collect();
+        let views: Vec<_> = rows.iter().map(Vec::as_slice).collect();
+        let alone = rows
+            .iter()
+            .map(|row| self.session.run(row))
+            .collect::<Result<Vec<_>, _>>()?;
+        let joined = self.session.run(&join(&views))?;
+        Ok(alone.iter().enumerate().all(|(i, alone)| {
+            joined.iter().zip(alone).all(|(joined, alone)| {
+                joined.rows() == rows.len() && alone.rows() == 1 && close(&joined.slice_rows(i..i + 1), alone)
+            })
+        }))
+    }
+}
+
+impl Pipeline for TensorPipeline {
+    fn run(&mut self, batch: &mut Batch) -> Result<(), Error> {
+        batch.control().set_interrupt(self.session.interrupt());
+        let mut requests = Vec::with_capacity(batch.len());
+        for mut request in batch.drain() {
+            match request.take_input().into_tensors() {
+                Ok(tensors) => requests.push((request, tensors)),
+                Err(error) => request.finish(Err(error)),
+            }
+        }
+        if self.batching {
+            let views: Vec<_> = requests.iter().map(|(_, t)| &t.tensors[..]).collect();
+            for run in partition(&views, self.max_batch_size) {
+                self.run_joined(&mut requests, &run);
+            }
+        } else {
+            for i in 0..requests.len() {
+                // Between runs clients may have left.
+                if !requests[i].0.is_cancelled() {
+                    self.run_joined(&mut requests, &[i]);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn compile(&mut self) -> Result<(), Error> {
+        let mut last = None;
+        for length in dummy::LENGTHS {
+            if !self.batching {
+                match self.session.run(&dummy::random(&self.signature, 1, length, 1)) {
+                    Ok(_) => return Ok(()),
+                    Err(error) => last = Some(error),
+                }
+                continue;
+            }
+            match self.batches_alike(length) {
+                Ok(alike) => {
+                    if !alike {
+                        tracing::warn!("batching is switched off: rows give other outputs in a batch than alone");
+                        self.batching = false;
+                    }
+                    return Ok(());
+                }
+                Err(error) => last = Some(error),
+            }
+        }
+        // Made-up inputs fit not every graph (lookups, fixed sums of axes): that is no fault of the model.
+        let reason = last.map(|e| e.to_string()).unwrap_or_default();
+        tracing::warn!("no dummy run succeeded, batching is switched off; the first request will tell: {reason}");
+        self.batching = false;
+        Ok(())
+    }
+}
+
+/// Joins the rows of several requests, input by input.
+fn join(parts: &[&[Tensor]]) -> Vec<Tensor> {
+    let inputs = parts[0].len();
+    (0..inputs).map(|i| concat(parts.iter().map(|p| &p[i]))).collect()
+}
+
+fn concat<'a>(parts: impl Iterator<Item = &'a Tensor> + Clone) -> Tensor {
+    let Some(first) = parts.clone().next() else {
+        unreachable!("a run has at least one request")
+    };
+    let mut shape = first.shape().to_vec();
+    shape[0] = parts.clone().map(Tensor::rows).sum();
+    let joined = match first.data() {
+        Data::Packed(_) => {
+            let slices = || parts.clone().filter_map(Tensor::bytes);
+            let mut bytes = Vec::with_capacity(slices().map(bytes::Bytes::len).sum());
+            slices().for_each(|s| bytes.extend_from_slice(s));
+            Tensor::packed(first.dtype(), shape, bytes.into())
+        }
+        Data::Strings(_) => Tensor::strings(
+            shape,
+            parts.filter_map(Tensor::strings_data).flatten().cloned().collect(),
+        ),
+    };
+    joined.unwrap_or_else(|_| unreachable!("parts of one row shape"))
+}
+
+/// The rows of one request, out of the outputs of a run.
+fn cut(outputs: &[Tensor], rows: std::ops::Range<usize>, whole: bool, squeeze: bool) -> Result<Output, Error> {
+    let one = |tensor: &Tensor| {
+        let tensor = if whole {
+            tensor.clone()
+        } else if rows.end <= tensor.rows() && !tensor.shape().is_empty() {
+            tensor.slice_rows(rows.clone())
+        } else {
+            return Err(Error::pipeline(
+                "the model gave fewer rows than it took; set max_batch_size = 1 for it",
+            ));
+        };
+        Ok(if squeeze && tensor.shape().first() == Some(&1) {
+            tensor.squeeze_first()
+        } else {
+            tensor
+        })
+    };
+    outputs
+        .iter()
+        .map(one)
+        .collect::<Result<Vec<_>, _>>()
+        .map(Output::Tensors)
+}
+
+fn close(a: &Tensor, b: &Tensor) -> bool {
+    if a.shape() != b.shape() || a.dtype() != b.dtype() {
+        return false;
+    }
+    match (a.data(), b.data()) {
+        (Data::Packed(x), Data::Packed(y)) if a.dtype() == crate::tensor::DType::F32 => {
+            let (x, y) = (
+                bytemuck::pod_collect_to_vec::<u8, f32>(x),
+                bytemuck::pod_collect_to_vec::<u8, f32>(y),
+            );
+            x.iter()
+                .zip(&y)
+                .all(|(x, y)| x.to_bits() == y.to_bits() || (x - y).abs() <= TOLERANCE * (1.0 + y.abs()))
+        }
+        (x, y) => x == y,
+    }
+}

@@ -1,0 +1,85 @@
+//! What a replica runs: the trait, the batch it sees, the handle it answers through.
+//!
+//! A leaf. A pipeline knows nothing of queues, threads of the front, or protocols; it gets a batch and answers
+//! each request in it. There is one trait for one-shot and iterative models.
+
+mod batch;
+mod reply;
+mod request;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+pub use batch::{Admit, Batch, Interrupt, RunControl, RunState};
+pub use reply::{Event, Final, Reply, ReplyReceiver, SendError, Timing, stream, unary};
+pub use request::{Request, RequestState};
+
+use crate::device::Device;
+use crate::error::Error;
+
+/// A compiled model on one device, owned by one replica.
+///
+/// ```
+/// use hostler::{Batch, Error, Output, Pipeline};
+///
+/// struct Shout;
+///
+/// impl Pipeline for Shout {
+///     fn run(&mut self, batch: &mut Batch) -> Result<(), Error> {
+///         for mut request in batch.drain() {
+///             let text = request.take_input().into_json()?;
+///             let loud = text.as_str().unwrap_or_default().to_uppercase();
+///             request.finish(Output::json(&loud));
+///         }
+///         Ok(())
+///     }
+/// }
+/// ```
+pub trait Pipeline {
+    /// Answers every request of the batch.
+    ///
+    /// A one-shot model answers all and returns. An iterative one steps, emits, drops the cancelled, and may
+    /// [`Batch::admit`] waiting requests between steps.
+    ///
+    /// # Errors
+    /// An error answers every request that is still in the batch. A request that was taken out and dropped
+    /// unanswered is answered "replica lost" by its handle.
+    fn run(&mut self, batch: &mut Batch) -> Result<(), Error>;
+
+    /// A dummy run that fills the cache and warms the device, before the replica counts as ready.
+    ///
+    /// # Errors
+    /// When the model cannot run; the replica is then built anew with back-off.
+    fn compile(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// What a replica's thread knows when it builds its pipeline.
+#[derive(Clone, Debug)]
+pub struct ReplicaContext {
+    pub model: Arc<str>,
+    /// Number of the replica, from 0.
+    pub replica: usize,
+    pub device: Device,
+    /// Threads the pipeline may use inside one run: cores ÷ replicas unless the manifest says otherwise.
+    pub threads: usize,
+    /// Where compiled artefacts of this model are kept.
+    pub cache_dir: PathBuf,
+}
+
+/// Builds pipelines: called on the replica's own thread, at start and again after a failure.
+pub trait Build: Send + Sync {
+    /// # Errors
+    /// When the pipeline cannot be built on that device; it is tried again with back-off.
+    fn build(&self, context: &ReplicaContext) -> Result<Box<dyn Pipeline>, Error>;
+}
+
+impl<F> Build for F
+where
+    F: Fn(&ReplicaContext) -> Result<Box<dyn Pipeline>, Error> + Send + Sync,
+{
+    fn build(&self, context: &ReplicaContext) -> Result<Box<dyn Pipeline>, Error> {
+        self(context)
+    }
+}

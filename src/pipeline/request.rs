@@ -1,0 +1,170 @@
+//! One request as a pipeline sees it, and the state it shares with the front while it waits and runs.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use super::reply::{Reply, SendError};
+use crate::error::{Error, Kind};
+use crate::payload::{Chunk, Output, Payload};
+
+/// What the front and the replica share of a request.
+///
+/// The input stands here and not in the queue, so that a client that leaves frees it at once: what stays in
+/// the queue is a few words, until a replica passes over it.
+pub struct RequestState {
+    cancelled: AtomicBool,
+    input: Mutex<Option<Payload>>,
+}
+
+impl RequestState {
+    pub fn new(input: Payload) -> Arc<Self> {
+        Arc::new(Self {
+            cancelled: AtomicBool::new(false),
+            input: Mutex::new(Some(input)),
+        })
+    }
+
+    /// The client left, or its deadline passed: nobody reads the answer.
+    pub fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Release);
+        drop(self.take());
+    }
+
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Acquire)
+    }
+
+    fn take(&self) -> Option<Payload> {
+        self.input.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// A request in a batch.
+pub struct Request {
+    id: Arc<str>,
+    /// Which of an app's handlers the request is for; 0 for models with one.
+    handler: usize,
+    rows: usize,
+    deadline: Option<Instant>,
+    state: Arc<RequestState>,
+    reply: Reply,
+}
+
+impl Request {
+    pub const fn new(id: Arc<str>, rows: usize, state: Arc<RequestState>, reply: Reply) -> Self {
+        Self {
+            id,
+            handler: 0,
+            rows,
+            deadline: None,
+            state,
+            reply,
+        }
+    }
+
+    #[must_use]
+    pub const fn with_handler(mut self, handler: usize) -> Self {
+        self.handler = handler;
+        self
+    }
+
+    #[must_use]
+    pub const fn with_deadline(mut self, deadline: Option<Instant>) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// The request id, as the client sent it or as the server made it.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub const fn handler(&self) -> usize {
+        self.handler
+    }
+
+    /// Rows of a batch this request takes up.
+    pub const fn rows(&self) -> usize {
+        self.rows
+    }
+
+    pub const fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// Takes the input out; a request that was cancelled meanwhile has none, and gives JSON `null`.
+    pub fn take_input(&mut self) -> Payload {
+        self.state.take().unwrap_or(Payload::Json(serde_json::Value::Null))
+    }
+
+    /// The client left or the deadline passed: nobody waits for the answer any more.
+    pub fn is_cancelled(&self) -> bool {
+        self.state.is_cancelled() || self.is_expired(Instant::now())
+    }
+
+    pub(crate) fn is_expired(&self, now: Instant) -> bool {
+        self.deadline.is_some_and(|deadline| deadline <= now)
+    }
+
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.state.is_cancelled()
+    }
+
+    pub(crate) fn state(&self) -> Arc<RequestState> {
+        Arc::clone(&self.state)
+    }
+
+    pub(crate) fn start(&mut self, now: Instant) {
+        self.reply.start(now);
+    }
+
+    /// Whether the client reads chunks as they come.
+    pub const fn is_stream(&self) -> bool {
+        self.reply.is_stream()
+    }
+
+    /// Whether a chunk would be taken now; an iterative model skips the step of a row whose reader is slow.
+    pub fn has_room(&self) -> bool {
+        self.reply.has_room()
+    }
+
+    /// Emits a chunk without waiting.
+    ///
+    /// # Errors
+    /// See [`Reply::emit`].
+    pub fn emit(&mut self, chunk: Chunk) -> Result<(), SendError> {
+        if self.state.is_cancelled() {
+            return Err(SendError::Gone);
+        }
+        self.reply.emit(chunk)
+    }
+
+    /// Emits a chunk, waiting for a slow reader; only where the batch is this one request.
+    ///
+    /// # Errors
+    /// See [`Reply::emit_blocking`].
+    pub fn emit_blocking(&mut self, chunk: Chunk) -> Result<(), SendError> {
+        if self.state.is_cancelled() {
+            return Err(SendError::Gone);
+        }
+        self.reply.emit_blocking(chunk)
+    }
+
+    /// Gives the final answer; later calls do nothing.
+    pub fn finish(&mut self, result: Result<Output, Error>) {
+        self.reply.finish(result);
+    }
+
+    pub const fn is_finished(&self) -> bool {
+        self.reply.is_finished()
+    }
+
+    /// Answers a request that waited past its deadline.
+    pub(crate) fn expire(mut self) {
+        self.finish(Err(Error::new(
+            Kind::Deadline,
+            "the deadline passed before a replica was free",
+        )));
+    }
+}

@@ -1,0 +1,256 @@
+//! Transport-neutral serving: find the model, check its state, attach deadline and id, submit, cancel.
+//!
+//! Every protocol ends here, and knows no more of a model than its contract and its route. Knows no HTTP.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+
+use crate::contract::Contract;
+use crate::error::{Error, Kind};
+use crate::payload::{Output, Payload};
+use crate::pipeline::{Event, Final, ReplyReceiver, Timing};
+use crate::worker::{Group, InFlight, Priority, Ticket};
+
+/// One way into a model: a contract and the handler it is for.
+#[derive(Clone)]
+pub struct Endpoint {
+    /// Paths it is mounted at, the first being the canonical one.
+    pub paths: Vec<String>,
+    pub handler: usize,
+    pub contract: Arc<Contract>,
+}
+
+/// What there is to know of a model without running it: what docs and dashboards read.
+#[derive(Clone)]
+pub struct ModelCard {
+    pub name: Arc<str>,
+    /// What kind of model it is, `question-answering` for one.
+    pub task: String,
+    pub description: Option<String>,
+    pub endpoints: Vec<Endpoint>,
+}
+
+/// A model that is served.
+pub struct Model {
+    pub card: ModelCard,
+    pub group: Group,
+    /// The longest time of a request that brings none.
+    pub request_timeout: Option<Duration>,
+}
+
+/// A model's endpoint, as a path leads to it.
+#[derive(Clone)]
+pub struct Route {
+    pub model: Arc<Model>,
+    endpoint: usize,
+}
+
+impl Route {
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.model.card.endpoints[self.endpoint]
+    }
+
+    pub fn contract(&self) -> &Contract {
+        &self.endpoint().contract
+    }
+}
+
+/// Models in the order of the settings, and their routes by path.
+#[derive(Default)]
+pub struct Routes {
+    pub models: Vec<Arc<Model>>,
+    by_path: HashMap<String, Route>,
+}
+
+impl Routes {
+    /// # Errors
+    /// When two endpoints are mounted at one path.
+    pub fn new(models: Vec<Arc<Model>>) -> Result<Self, String> {
+        let mut by_path: HashMap<String, Route> = HashMap::new();
+        for model in &models {
+            for (endpoint, mounted) in model.card.endpoints.iter().enumerate() {
+                for path in &mounted.paths {
+                    let route = Route {
+                        model: Arc::clone(model),
+                        endpoint,
+                    };
+                    if let Some(other) = by_path.insert(path.clone(), route) {
+                        return Err(format!(
+                            "{path} is mounted twice, by {} and by {}",
+                            other.model.card.name, model.card.name
+                        ));
+                    }
+                }
+            }
+        }
+        Ok(Self { models, by_path })
+    }
+
+    /// The route at a path; a trailing slash is no other path.
+    pub fn find(&self, path: &str) -> Option<&Route> {
+        let trimmed = if path.len() > 1 {
+            path.trim_end_matches('/')
+        } else {
+            path
+        };
+        self.by_path.get(if trimmed.is_empty() { "/" } else { trimmed })
+    }
+}
+
+/// How one request is to be treated.
+#[derive(Default)]
+pub struct Call {
+    pub id: Option<Arc<str>>,
+    /// What the client grants; the model's limit holds where it is shorter.
+    pub timeout: Option<Duration>,
+    pub priority: Priority,
+    /// Chunks that may wait for a slow reader; `None` for a client that wants one answer.
+    pub stream_buffer: Option<usize>,
+}
+
+/// All that is served.
+pub struct Service {
+    routes: ArcSwap<Routes>,
+    draining: AtomicBool,
+}
+
+impl Service {
+    pub fn new(routes: Routes) -> Self {
+        Self {
+            routes: ArcSwap::from_pointee(routes),
+            draining: AtomicBool::new(false),
+        }
+    }
+
+    pub fn routes(&self) -> Arc<Routes> {
+        self.routes.load_full()
+    }
+
+    /// The route at a path.
+    ///
+    /// # Errors
+    /// Not found, with the remedy.
+    pub fn find(&self, path: &str) -> Result<Route, Error> {
+        let routes = self.routes.load();
+        routes.find(path).cloned().ok_or_else(|| {
+            Error::new(
+                Kind::NotFound,
+                format!("nothing is served at {path}; /docs lists what is"),
+            )
+        })
+    }
+
+    /// Refuses new requests from now on.
+    pub fn begin_drain(&self) {
+        self.draining.store(true, Ordering::Release);
+    }
+
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
+    /// Requests admitted and not yet answered, over all models.
+    pub fn admitted(&self) -> usize {
+        self.routes.load().models.iter().map(|m| m.group.admitted()).sum()
+    }
+
+    /// Whether every configured model has a replica that serves, and the server does not drain.
+    pub fn is_ready(&self) -> bool {
+        !self.is_draining() && self.routes.load().models.iter().all(|m| m.group.serves())
+    }
+
+    /// Submits a decoded request.
+    ///
+    /// # Errors
+    /// Not ready while the model loads or the server drains; queue full, at once.
+    pub fn submit(&self, route: &Route, input: Payload, call: Call) -> Result<Pending, Error> {
+        if self.is_draining() {
+            return Err(Error::new(
+                Kind::NotReady,
+                "the server is shutting down; send the request to another instance",
+            ));
+        }
+        let timeout = match (call.timeout, route.model.request_timeout) {
+            (Some(asked), Some(limit)) => Some(asked.min(limit)),
+            (asked, limit) => asked.or(limit),
+        };
+        let deadline = timeout.map(|t| Instant::now() + t);
+        let ticket = Ticket {
+            id: call.id.unwrap_or_else(|| Arc::from("")),
+            handler: route.endpoint().handler,
+            priority: call.priority,
+            deadline,
+            stream_buffer: call.stream_buffer,
+        };
+        let (in_flight, receiver) = route.model.group.submit(input, ticket)?;
+        Ok(Pending {
+            _in_flight: in_flight,
+            receiver,
+            deadline,
+            started: Instant::now(),
+            expired: false,
+        })
+    }
+}
+
+/// A submitted request. Dropped, it is cancelled and its place freed.
+pub struct Pending {
+    _in_flight: InFlight,
+    receiver: ReplyReceiver,
+    deadline: Option<Instant>,
+    started: Instant,
+    expired: bool,
+}
+
+impl Pending {
+    /// Waits for the answer, at most until the deadline.
+    pub async fn answer(self) -> (Result<Output, Error>, Timing) {
+        let started = self.started;
+        let last = self.receiver.last();
+        let done = match self.deadline {
+            None => Ok(last.await),
+            Some(deadline) => tokio::time::timeout_at(deadline.into(), last).await,
+        };
+        match done {
+            Ok(Final { result, timing }) => (result, timing),
+            Err(_) => expired(started),
+        }
+    }
+
+    /// The next event of a stream; the last one is final.
+    pub async fn next(&mut self) -> Option<Event> {
+        if self.expired {
+            return None;
+        }
+        let Some(deadline) = self.deadline else {
+            return self.receiver.next().await;
+        };
+        match tokio::time::timeout_at(deadline.into(), self.receiver.next()).await {
+            Ok(event) => event,
+            Err(_) => {
+                self.expired = true;
+                let (result, timing) = expired(self.started);
+                Some(Event::Final(Final { result, timing }))
+            }
+        }
+    }
+}
+
+fn expired(started: Instant) -> (Result<Output, Error>, Timing) {
+    let waited = started.elapsed();
+    let message = format!(
+        "no answer within the deadline of {:.3} s; queueing counts",
+        waited.as_secs_f64()
+    );
+    (
+        Err(Error::new(Kind::Deadline, message)),
+        Timing {
+            queue: waited,
+            compute: Duration::ZERO,
+        },
+    )
+}
