@@ -1,18 +1,38 @@
-//! WIP
+//! Hostler, a model server, as a library.
+//!
+//! [`Server::builder`] takes closures and [`Pipeline`] types and serves them with the queue, replicas, docs,
+//! supervision and drain that model folders get from the `hostler` command.
+
+#[doc(hidden)]
 pub mod app;
+#[doc(hidden)]
 pub mod backend;
+#[doc(hidden)]
 pub mod catalog;
+#[doc(hidden)]
 pub mod config;
 pub mod contract;
 pub mod device;
 pub mod error;
+#[doc(hidden)]
 pub mod http;
+#[doc(hidden)]
 pub mod models;
 pub mod payload;
 pub mod pipeline;
+mod server;
+#[doc(hidden)]
 pub mod service;
 pub mod tensor;
+#[doc(hidden)]
 pub mod worker;
-pub use error::Error;
-pub use payload::Output;
-pub use pipeline::{Batch, Pipeline};
+
+pub use contract::{Contract, Example, Schema};
+pub use device::Device;
+pub use error::{Error, Kind};
+pub use payload::{Chunk, Output, Payload};
+pub use pipeline::{Batch, Pipeline, ReplicaContext, Request};
+pub use server::{BuildError, Builder, Mount, Server, Stream};
+pub use tensor::{DType, Tensor};
+/// Derives the schema of a handler's types; see the `utoipa` crate.
+pub use utoipa::ToSchema;

@@ -861,12 +861,12 @@ class Maker:
         question = HOLE.sub(lambda m: values[m.group(1)], question)
         return self.finish(question, out, answer, False)
 
-    def world_example(self, unseen):
+    def world_example(self, unseen, plain=False):
         """Facts about places, things and companies; two of the same shape, so the question must pick."""
         rng = self.rng
         shapes = [rng.choice(WORLD_UNSEEN if unseen else WORLD)]
         shapes.append(shapes[0])
-        for _ in range(rng.choice([0, 1, 2])):
+        for _ in range(0 if plain else rng.choice([0, 1, 2])):
             shapes.append(rng.choice(WORLD))
         order = list(range(len(shapes)))
         rng.shuffle(order)
@@ -887,7 +887,7 @@ class Maker:
                 seen.add(values[key].lower())
                 out.add(values[key], (i, key))
             all_values[i] = values
-            if rng.random() < 0.1:
+            if not plain and rng.random() < 0.1:
                 out.add(" " + self.filler())
         question, field = rng.choice(shapes[0][1])
         values = all_values[0]
@@ -938,12 +938,48 @@ class Maker:
         question = "What is {} name?".format("her" if asked == "f" else "his")
         return self.finish(question, out, asked, False)
 
-    def one(self, unseen=False, sentences=None, plain=0.05):
-        """One example; tries again until the dice give a sound one. `plain`: share of the plainest name cases."""
+    def named_case(self):
+        """Two people, the same fact about each in the same words; the question names one of them."""
+        rng = self.rng
+        kind = rng.choice([k for k, (_, questions, _) in FACTS.items() if questions and k != "name"])
+        statements, questions, who = FACTS[kind]
+        statement, out, people = self.template(statements, False)[0], Marked(), []
+        for tag in range(2):
+            p = self.person("named", rng.choice("fm"))
+            if rng.random() < 0.7:
+                p["name"] = self.names.first(rng, p["gender"])
+            if tag:
+                p["about"] = people[0]["about"]
+            p["value"] = self.value(kind, p["gender"], p["about"])
+            people.append(p)
+        if len({w.lower() for p in people for w in (p["name"], p["value"])}) < 4:
+            return None
+        words = {}
+        for tag, p in enumerate(people):
+            if tag:
+                out.add(" ")
+            self.fill(out, statement, p, "name", kind, p["value"], words, tag)
+        target = rng.randrange(2)
+        p, question = people[target], Marked()
+        key = (target, "value", kind)
+        if who and (target, "subject", kind) in out.spans and rng.random() < 0.4:
+            template, key = rng.choice(who), (target, "subject", kind)
+        else:
+            template = self.template(questions, False)[0]
+        self.fill(question, template, p, "name", kind, p["value"], dict(p["about"]), "q")
+        return self.finish(question.text, out, key, False)
+
+    def plain_case(self):
+        """Two short sentences that differ only in whom or what they are about."""
+        r = self.rng.random()
+        return self.name_case() if r < 0.3 else self.world_example(False, plain=True) if r < 0.6 else self.named_case()
+
+    def one(self, unseen=False, sentences=None, plain=0.1):
+        """One example; tries again until the dice give a sound one. `plain`: share of the plainest cases."""
         while True:
             r = self.rng.random()
             if not unseen and self.rng.random() < plain:
-                example = self.name_case()
+                example = self.plain_case()
             elif r < 0.12 and not unseen:
                 example = self.appositive_example()
             elif r < (0.25 if unseen else 0.32):

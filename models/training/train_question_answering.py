@@ -47,8 +47,8 @@ def make_tokenizer(folder, size=3000):
 def make_model(tokenizer):
     """A random DistilBERT, small, begun in a way that makes copying quick to learn.
 
-    Positions start as waves; in the first layer one head starts out looking at the token before
-    and one at the token after; further up, one head per layer starts out looking for tokens like
+    Positions start as waves; in every layer one head starts out looking a little back and one a
+    little ahead; above the first, one head per layer starts out looking for tokens like
     its own among the first few, which is where the question stands (this kind of model is not told
     where the question ends). Without this it takes far longer to find that the question points
     into the text.
@@ -65,18 +65,8 @@ def make_model(tokenizer):
         embeddings.word_embeddings.weight[:, :40] = 0  # room in which the fast waves are read undisturbed
         waves = embeddings.position_embeddings.weight
         waves[:, 0::2], waves[:, 1::2] = torch.sin(angles) * 0.07, torch.cos(angles) * 0.07
-        for head, shift in enumerate((-1, 1)):
-            query = torch.zeros(32, 128)
-            key = torch.zeros(32, 128)
-            for k in range(16):
-                c, s = torch.cos(shift * frequencies[k]) * 4, torch.sin(shift * frequencies[k]) * 4
-                key[2 * k, 2 * k] = key[2 * k + 1, 2 * k + 1] = 4
-                # The wave at p turned to where the wave at p + shift is.
-                query[2 * k, 2 * k], query[2 * k, 2 * k + 1] = c, s
-                query[2 * k + 1, 2 * k], query[2 * k + 1, 2 * k + 1] = -s, c
-            rows = slice(32 * head, 32 * head + 32)
-            layers[0].attention.q_lin.weight[rows] = query
-            layers[0].attention.k_lin.weight[rows] = key
+        look_near(layers[0], 0, -1, frequencies, range(16))
+        look_near(layers[0], 1, 1, frequencies, range(16))
         for layer in layers[1:]:
             query, key = layer.attention.q_lin, layer.attention.k_lin
             key.weight[:24] = query.weight[:24]
@@ -84,7 +74,21 @@ def make_model(tokenizer):
             query.bias[24:32] = 4
             for row, k in enumerate(range(12, 20)):
                 key.weight[24 + row, 2 * k + 1] = 1
+            look_near(layer, 1, -4, frequencies, range(4, 20))
+            look_near(layer, 2, 4, frequencies, range(4, 20))
     return model
+
+
+def look_near(layer, head, shift, frequencies, waves):
+    """Start a head off looking `shift` tokens away: the wave at p, turned, meets the wave at p + shift."""
+    query, key = torch.zeros(32, 128), torch.zeros(32, 128)
+    for row, k in zip(range(0, 32, 2), waves):
+        c, s = torch.cos(shift * frequencies[k]) * 4, torch.sin(shift * frequencies[k]) * 4
+        key[row, 2 * k] = key[row + 1, 2 * k + 1] = 4
+        query[row, 2 * k], query[row, 2 * k + 1] = c, s
+        query[row + 1, 2 * k], query[row + 1, 2 * k + 1] = -s, c
+    rows = slice(32 * head, 32 * head + 32)
+    layer.attention.q_lin.weight[rows], layer.attention.k_lin.weight[rows] = query, key
 
 
 def encode(tokenizer, examples):
@@ -101,6 +105,32 @@ def encode(tokenizer, examples):
         second.append(batch.sequence_ids(i).index(1))
     return (torch.tensor(batch["input_ids"]), torch.tensor(batch["attention_mask"]),
             torch.tensor(starts), torch.tensor(ends), second, batch["offset_mapping"])
+
+
+class Hints(torch.nn.Module):
+    """Side tasks, for training only: they say of every token what the answer says of two.
+
+    Half-way up: does this context token, or this one with the one before, occur in the question?
+    Above that: does it stand in the sentence of the answer? Learning to match the question with
+    the text from the answers alone takes many times longer.
+    """
+
+    def __init__(self, dim=128):
+        super().__init__()
+        self.match, self.sentence = torch.nn.Linear(dim, 2), torch.nn.Linear(dim, 1)
+
+    def forward(self, hidden, ids, mask, starts, second, stop):
+        inside = torch.arange(ids.shape[1])[None] >= torch.tensor(second)[:, None]
+        pairs = torch.cat([torch.full_like(ids[:, :1], -1), ids[:, :-1] * 100000 + ids[:, 1:]], 1)
+        labels = torch.stack([(x[:, :, None] == x[:, None, :].masked_fill(inside[:, None, :], -2)).any(2)
+                              for x in (ids, pairs)], 2).float()
+        sentence = torch.cumsum(ids == stop, 1) - (ids == stop).long()
+        same = (sentence == sentence.gather(1, starts.clamp(max=ids.shape[1] - 1)[:, None])).float()
+        counts = (inside & (mask == 1)).float()
+        bce = torch.nn.functional.binary_cross_entropy_with_logits
+        loss = bce(self.match(hidden[2]), labels, reduction="none").mean(2)
+        loss = loss + bce(self.sentence(hidden[3])[:, :, 0], same, reduction="none")
+        return (loss * counts).sum() / counts.sum()
 
 
 def shift_positions(model, rng, length, second):
@@ -182,7 +212,7 @@ def main():
     parser.add_argument("--out", type=pathlib.Path, required=True, help="the model folder to write")
     parser.add_argument("--heldout", type=pathlib.Path, required=True, help="the held-out cases to write (JSON)")
     parser.add_argument("--work", type=pathlib.Path, default=pathlib.Path("work"), help="where checkpoints are kept")
-    parser.add_argument("--steps", type=int, default=12000)
+    parser.add_argument("--steps", type=int, default=10000)
     parser.add_argument("--tokens", type=int, default=1800, help="tokens in a batch, padding included")
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--export-only", action="store_true", help="export the best checkpoint and stop")
@@ -216,10 +246,10 @@ def main():
 
 def batches(maker, tokenizer, rng, tokens, done):
     """512 new examples sorted by length and cut into batches of about `tokens` tokens, in random order."""
-    # His or her name first, then short contexts, then everything: pointing is learned on the plainest cases.
-    plain = 0.6 if done < 0.04 else 0.3 if done < 0.1 else 0.05
-    examples = [maker.one(plain=plain, sentences=1 if done < 0.1 else None) for _ in range(512)]
-    if done > 0.5:
+    # Plain cases first, then short contexts, then everything: pointing is learned on the plainest.
+    plain = 0.9 if done < 0.08 else 0.4 if done < 0.16 else 0.1
+    examples = [maker.one(plain=plain, sentences=1 if done < 0.16 else None) for _ in range(512)]
+    if done > 0.6:
         examples[:12] = [maker.padded(rng.randint(60, 220)) for _ in range(12)]
     texts = [e["question"] for e in examples], [e["context"] for e in examples]
     lengths = [min(len(ids), LENGTH) for ids in tokenizer(*texts)["input_ids"]]
@@ -238,8 +268,10 @@ def batches(maker, tokenizer, rng, tokens, done):
 def train(model, tokenizer, args, rng, watch, best_path):
     """AdamW with warm-up and a linear fall; short contexts first, a few long ones later."""
     maker = Maker(rng, Synthetic())
-    decay = [p for p in model.parameters() if p.dim() > 1]
-    rest = [p for p in model.parameters() if p.dim() <= 1]
+    hints, stop = Hints(), tokenizer.convert_tokens_to_ids(".")
+    parameters = list(model.parameters()) + list(hints.parameters())
+    decay = [p for p in parameters if p.dim() > 1]
+    rest = [p for p in parameters if p.dim() <= 1]
     adam = torch.optim.AdamW([{"params": decay, "weight_decay": 0.01}, {"params": rest, "weight_decay": 0.0}],
                              lr=args.rate, betas=(0.9, 0.98), fused=True)
     began, best, total, ready = time.time(), -1.0, 0.0, []
@@ -251,13 +283,16 @@ def train(model, tokenizer, args, rng, watch, best_path):
             ready = batches(maker, tokenizer, rng, args.tokens, done)
         examples = ready.pop()
         ids, mask, starts, ends, second, _ = encode(tokenizer, examples)
-        if done > 0.25:
+        if done > 0.6 and step % 2 == 0:
             shift_positions(model, rng, ids.shape[1], second)
         else:
             plain_positions(model)
-        loss = model(input_ids=ids, attention_mask=mask, start_positions=starts, end_positions=ends).loss
+        out = model(input_ids=ids, attention_mask=mask, start_positions=starts, end_positions=ends,
+                    output_hidden_states=True)
+        hint = hints(out.hidden_states, ids, mask, starts, second, stop)
+        loss = out.loss
         adam.zero_grad()
-        loss.backward()
+        (loss + max(0.1, 2.0 - 3.0 * done) * hint).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         adam.step()
         total += loss.item()

@@ -12,7 +12,7 @@ pub use compile::compile;
 pub use error::AppError;
 pub use plan::Plan;
 pub use run::{DRAIN_LEAST, Listening, bind, serve, shutdown_signal};
-pub use start::start;
+pub use start::{HANG_GRACE, start};
 
 use crate::backend::onnx::{Runtime, search_path};
 use crate::config::{self, Settings};

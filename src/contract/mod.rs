@@ -83,6 +83,19 @@ impl Contract {
         Self::new(input, Schema::of::<O>(), Form::Typed { decode, constrained })
     }
 
+    /// As [`Contract::typed`], for answers that come in pieces of `O`; together they are a list.
+    pub fn typed_stream<I, O>() -> Self
+    where
+        I: DeserializeOwned + ToSchema + Send + 'static,
+        O: Serialize + ToSchema,
+    {
+        let mut contract = Self::typed::<I, O>();
+        let pieces = std::mem::replace(&mut contract.output, Schema::any());
+        contract.output = Schema::new(json!({"type": "array", "items": pieces.root}), pieces.components);
+        contract.streams = true;
+        contract
+    }
+
     /// A contract of JSON Schemas known only at run time.
     pub fn json(input: Schema, output: Schema) -> Self {
         Self::new(input, output, Form::Json)
@@ -104,12 +117,6 @@ impl Contract {
     #[must_use]
     pub fn with_examples(mut self, examples: Vec<Example>) -> Self {
         self.examples = examples;
-        self
-    }
-
-    #[must_use]
-    pub const fn with_streams(mut self) -> Self {
-        self.streams = true;
         self
     }
 

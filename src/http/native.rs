@@ -99,7 +99,12 @@ fn decode(route: &Route, form: Form, body: Bytes) -> Result<Payload, Error> {
     let contract = route.contract();
     match form {
         Form::Raw => contract.decode_raw(body),
-        Form::Json if body.len() >= HEAVY => tokio::task::block_in_place(|| contract.decode(&body)),
+        Form::Json if body.len() >= HEAVY && may_block() => tokio::task::block_in_place(|| contract.decode(&body)),
         Form::Json => contract.decode(&body),
     }
+}
+
+/// A library user may run the server on a runtime of one thread, which cannot step aside.
+fn may_block() -> bool {
+    tokio::runtime::Handle::current().runtime_flavor() == tokio::runtime::RuntimeFlavor::MultiThread
 }

@@ -1,0 +1,134 @@
+//! The models that are measured, and requests for them.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use crate::onnx;
+use crate::setup::Setup;
+
+/// A model with one f32 input.
+#[derive(Clone, Copy)]
+pub struct Model {
+    pub name: &'static str,
+    pub input: &'static str,
+    /// Of one row, the batch axis included.
+    pub shape: &'static [usize],
+    graph: fn() -> Vec<u8>,
+}
+
+/// So small that all time is the server's.
+pub const TINY: Model = Model {
+    name: "tiny",
+    input: "x",
+    shape: &[1, 64],
+    graph: || onnx::mlp(&[64, 128, 10], 1),
+};
+
+/// Milliseconds of work a row, which batching makes much cheaper.
+pub const COMPUTE: Model = Model {
+    name: "compute",
+    input: "x",
+    shape: &[1, 768],
+    graph: || onnx::mlp(&[768, 1024, 1024, 1024, 768], 2),
+};
+
+/// A large body.
+pub const IMAGE: Model = Model {
+    name: "image",
+    input: "image",
+    shape: &[1, 3, 224, 224],
+    graph: onnx::image_pool,
+};
+
+/// 100.7 MB of weights.
+pub const LARGE: Model = Model {
+    name: "large",
+    input: "x",
+    shape: &[1, 1024],
+    graph: || onnx::mlp(&[1024, 4096, 4096, 1024], 3),
+};
+
+impl Model {
+    /// Writes the model's folder under `models`; returns the path of its graph.
+    pub fn write(&self, models: &Path) -> Result<PathBuf> {
+        let folder = models.join(self.name);
+        fs::create_dir_all(&folder)?;
+        let file = folder.join("model.onnx");
+        fs::write(&file, (self.graph)())?;
+        Ok(file)
+    }
+
+    /// One row of random values in 0..1.
+    pub fn row(&self) -> Vec<f32> {
+        random_values(self.shape)
+    }
+}
+
+/// As many random values in 0..1 as the shape has.
+pub fn random_values(shape: &[usize]) -> Vec<f32> {
+    let mut random = fastrand::Rng::with_seed(11);
+    (0..shape.iter().product()).map(|_| random.f32()).collect()
+}
+
+/// How a row is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    Json,
+    Raw,
+}
+
+/// A request's body, in a file for the load generator.
+pub struct Body {
+    pub file: PathBuf,
+    pub content_type: &'static str,
+    pub bytes: usize,
+}
+
+impl Body {
+    pub fn write(setup: &Setup, model: &Model, form: Form) -> Result<Self> {
+        let row = model.row();
+        let (content_type, body) = match form {
+            Form::Json => ("application/json", json(model, &row).into_bytes()),
+            Form::Raw => (
+                "application/octet-stream",
+                row.iter().flat_map(|v| v.to_le_bytes()).collect(),
+            ),
+        };
+        let file = setup.subfolder("bodies")?.join(format!("{}-{form:?}", model.name));
+        fs::write(&file, &body)?;
+        Ok(Self {
+            file,
+            content_type,
+            bytes: body.len(),
+        })
+    }
+}
+
+fn json(model: &Model, row: &[f32]) -> String {
+    let mut text = format!("{{\"{}\":", model.input);
+    nested(model.shape, row, &mut text);
+    text.push('}');
+    text
+}
+
+/// Nested lists of the shape. Each number has the shortest text that reads back the same.
+fn nested(shape: &[usize], values: &[f32], text: &mut String) {
+    text.push('[');
+    let step = values.len() / shape[0];
+    for (i, part) in values.chunks(step).enumerate() {
+        if i > 0 {
+            text.push(',');
+        }
+        match (&shape[1..], part) {
+            ([], [value]) => {
+                // Writing to a string does not fail.
+                let _ = write!(text, "{value}");
+            }
+            (inner, part) => nested(inner, part, text),
+        }
+    }
+    text.push(']');
+}

@@ -1,0 +1,154 @@
+//! Results as Markdown tables.
+
+use crate::memory;
+use crate::stats::median;
+use crate::targets::{Bound, Target};
+use crate::throughput::{Results, Side};
+
+/// A table with its columns aligned; all but the first to the right.
+fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.chain([head[column].chars().count(), 3]).max().unwrap_or(3)
+    };
+    let widths: Vec<_> = (0..head.len()).map(width).collect();
+    let line = |cells: &mut dyn Iterator<Item = &str>| {
+        let cells = cells.zip(&widths).enumerate().map(|(i, (cell, width))| {
+            let width = *width;
+            if i == 0 {
+                format!("{cell:<width$}")
+            } else {
+                format!("{cell:>width$}")
+            }
+        });
+        format!("| {} |\n", cells.collect::<Vec<_>>().join(" | "))
+    };
+    let rule = |(i, width): (usize, &usize)| {
+        let dashes = "-".repeat(*width + 1);
+        if i == 0 {
+            format!("{dashes}-")
+        } else {
+            format!("{dashes}:")
+        }
+    };
+    let rules: Vec<_> = widths.iter().enumerate().map(rule).collect();
+    let mut text = line(&mut head.iter().copied());
+    text += &format!("|{}|\n", rules.join("|"));
+    for row in rows {
+        text += &line(&mut row.iter().map(String::as_str));
+    }
+    text
+}
+
+/// All sides of a group, medians of the rounds.
+pub fn throughput(results: &Results) -> String {
+    let bodies: Vec<_> = results
+        .bodies
+        .iter()
+        .map(|(form, bytes)| format!("{form:?} {bytes}"))
+        .collect();
+    let rows: Vec<_> = results
+        .sides
+        .iter()
+        .map(|measured| {
+            let (name, at) = match measured.side {
+                Side::Hostler { variant, concurrency } => (format!("hostler, {variant}"), concurrency),
+                Side::Echo { form, concurrency } => (format!("echo, {form:?}"), concurrency),
+                Side::Bare { threads } => ("bare ONNX Runtime".to_owned(), threads),
+            };
+            let rates: Vec<_> = measured.rounds.iter().map(|f| f.rate).collect();
+            let generator = measured.rounds.iter().any(|f| f.generator_cpu.is_some());
+            vec![
+                name,
+                at.to_string(),
+                number(median(&rates)),
+                percent(spread(&rates)),
+                number(measured.median(|f| f.p50)),
+                number(measured.median(|f| f.p99)),
+                number(measured.median(|f| f.cpu)),
+                if generator {
+                    number(measured.median(|f| f.generator_cpu.unwrap_or(f64::NAN)))
+                } else {
+                    "–".to_owned()
+                },
+            ]
+        })
+        .collect();
+    let head = [
+        "side",
+        "at",
+        "requests/s",
+        "spread",
+        "p50 µs",
+        "p99 µs",
+        "CPU µs",
+        "generator µs",
+    ];
+    format!(
+        "### {}\n\nBodies in bytes: {}.\n\n{}",
+        results.title,
+        bodies.join(", "),
+        table(&head, &rows)
+    )
+}
+
+pub fn memory(measured: &[memory::Measured]) -> String {
+    let rows: Vec<_> = measured
+        .iter()
+        .map(|m| {
+            let figures = [m.median(|m| m.rss), m.median(|m| m.pss), m.median(|m| m.anonymous)];
+            let cells = figures.iter().map(|megabytes| format!("{megabytes:.1}"));
+            std::iter::once(m.replicas.to_string()).chain(cells).collect()
+        })
+        .collect();
+    format!(
+        "### Memory, 100 MB model\n\n{}",
+        table(&["replicas", "RSS MB", "PSS MB", "anonymous MB"], &rows)
+    )
+}
+
+pub fn targets(targets: &[Target]) -> String {
+    let rows: Vec<_> = targets
+        .iter()
+        .map(|target| {
+            let (sign, bound) = match target.bound {
+                Bound::AtLeast(least) => ('≥', least),
+                Bound::AtMost(most) => ('≤', most),
+            };
+            let unit = |value: String| format!("{value} {}", target.unit).trim_end().to_owned();
+            let rounds: Vec<_> = target.rounds.iter().map(|v| number(*v)).collect();
+            vec![
+                target.name.clone(),
+                unit(format!("{sign} {bound}")),
+                unit(number(target.reached())),
+                if target.met() { "yes" } else { "no" }.to_owned(),
+                rounds.join(" "),
+            ]
+        })
+        .collect();
+    format!(
+        "### Targets\n\n{}",
+        table(&["figure", "target", "measured", "met", "rounds"], &rows)
+    )
+}
+
+/// Three digits or so.
+fn number(value: f64) -> String {
+    match value.abs() {
+        size if size >= 100.0 => format!("{value:.0}"),
+        size if size >= 10.0 => format!("{value:.1}"),
+        size if size >= 1.0 => format!("{value:.2}"),
+        _ => format!("{value:.3}"),
+    }
+}
+
+/// From the lowest to the highest, beside the median.
+fn spread(values: &[f64]) -> f64 {
+    let most = values.iter().copied().fold(f64::MIN, f64::max);
+    let least = values.iter().copied().fold(f64::MAX, f64::min);
+    (most - least) / median(values)
+}
+
+fn percent(ratio: f64) -> String {
+    format!("{:.0} %", ratio * 100.0)
+}

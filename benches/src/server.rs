@@ -1,0 +1,95 @@
+//! The server under test: its release binary, as an operator would start it.
+
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use reqwest::blocking::Client;
+use serde_json::Value;
+
+use crate::process::Guard;
+use crate::setup::Setup;
+
+/// A start that takes longer has failed.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// How often readiness is asked for; the error of the time to ready.
+const POLL: Duration = Duration::from_millis(1);
+
+/// What to serve, and where the compiled models are kept.
+pub struct Config<'a> {
+    pub models_dir: &'a Path,
+    pub cache_dir: &'a Path,
+    /// `SERVER_MODELS`.
+    pub models: &'a Value,
+}
+
+pub struct Hostler {
+    process: Guard,
+    base: String,
+    /// From spawn to the first good answer of `/health/readiness`.
+    pub ready_after: Duration,
+}
+
+impl Hostler {
+    pub fn start(setup: &Setup, config: &Config<'_>) -> Result<Self> {
+        let port = free_port()?;
+        let log = setup.subfolder("logs")?.join(format!("{port}.log"));
+        let out = File::create(&log)?;
+        let mut command = Command::new(&setup.hostler);
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("SERVER_") {
+                command.env_remove(name);
+            }
+        }
+        command
+            // No .env there.
+            .current_dir(setup.folder.path())
+            .env("ORT_DYLIB_PATH", &setup.library)
+            .env("SERVER_HOST", "127.0.0.1")
+            .env("SERVER_PORT", port.to_string())
+            .env("SERVER_GRPC_PORT", "0")
+            .env("SERVER_DEVICES", "cpu")
+            .env("SERVER_MODELS", config.models.to_string())
+            .env("SERVER_MODELS_DIR", config.models_dir)
+            .env("SERVER_MODEL_CACHE_DIR", config.cache_dir)
+            .stdin(Stdio::null())
+            .stdout(out.try_clone()?)
+            .stderr(out);
+        let client = Client::builder().timeout(Duration::from_secs(5)).build()?;
+        let started = Instant::now();
+        let mut process = Guard(command.spawn().context("starting hostler")?);
+        let base = format!("http://127.0.0.1:{port}");
+        let readiness = format!("{base}/health/readiness");
+        loop {
+            if client.get(&readiness).send().is_ok_and(|r| r.status().is_success()) {
+                break;
+            }
+            let ended = process.0.try_wait()?.map(|status| status.to_string());
+            if let Some(why) = ended.or_else(|| (started.elapsed() > PATIENCE).then(|| "not ready in time".into())) {
+                bail!("hostler: {why}\n{}", fs::read_to_string(&log).unwrap_or_default());
+            }
+            std::thread::sleep(POLL);
+        }
+        Ok(Self {
+            process,
+            base,
+            ready_after: started.elapsed(),
+        })
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    pub fn url(&self, model: &str) -> String {
+        format!("{}/{model}", self.base)
+    }
+}
+
+/// A port nobody listens on. Another process may take it first; then the start fails and says so.
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}

@@ -1,0 +1,71 @@
+//! What every measurement needs to know: where the programs are, how long and how often to measure.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use tempfile::TempDir;
+
+pub struct Setup {
+    /// Model folders, caches and logs of this run.
+    pub folder: TempDir,
+    /// The repository.
+    pub root: PathBuf,
+    /// The server under test.
+    pub hostler: PathBuf,
+    pub generator: PathBuf,
+    /// ONNX Runtime, one for the server and the bare loop.
+    pub library: PathBuf,
+    pub length: Duration,
+    pub warm_up: Duration,
+    pub rounds: usize,
+    /// Only cases whose name holds this text.
+    pub filter: String,
+}
+
+impl Setup {
+    pub fn new(quick: bool, filter: String) -> Result<Self> {
+        let own = std::env::current_exe()?;
+        let beside = own.parent().unwrap_or(Path::new("."));
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
+        let library = match std::env::var_os("ORT_DYLIB_PATH") {
+            Some(path) => PathBuf::from(path),
+            None => root.join("onnxruntime/libonnxruntime.so"),
+        };
+        let setup = Self {
+            folder: TempDir::new()?,
+            root: root.to_owned(),
+            hostler: beside.join("hostler"),
+            generator: beside.join("hostler-benches-load"),
+            library: std::path::absolute(library)?,
+            length: Duration::from_secs(if quick { 2 } else { 5 }),
+            warm_up: Duration::from_millis(if quick { 500 } else { 1000 }),
+            rounds: if quick { 1 } else { 3 },
+            filter,
+        };
+        for (what, path, remedy) in [
+            ("the server", &setup.hostler, "cargo build --release"),
+            (
+                "the load generator",
+                &setup.generator,
+                "cargo build --release -p hostler-benches",
+            ),
+            ("ONNX Runtime", &setup.library, "scripts/onnxruntime.sh"),
+        ] {
+            let shown = path.file_name().unwrap_or_default().to_string_lossy();
+            ensure!(path.is_file(), "{what} ({shown}) is not there; run {remedy}");
+        }
+        Ok(setup)
+    }
+
+    pub fn wants(&self, case: &str) -> bool {
+        case.contains(&self.filter)
+    }
+
+    /// A folder of this run, made when it is not there.
+    pub fn subfolder(&self, name: &str) -> Result<PathBuf> {
+        let path = self.folder.path().join(name);
+        std::fs::create_dir_all(&path).context("making a folder")?;
+        Ok(path)
+    }
+}

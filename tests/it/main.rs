@@ -1,0 +1,19 @@
+//! Integration tests: one binary, so that the crate is linked once.
+
+#[path = "../support/onnx.rs"]
+mod onnx;
+
+mod architecture;
+mod batching;
+mod clients;
+mod command;
+mod demo_models;
+mod drain;
+mod examples;
+mod failures;
+mod front_yard;
+mod http;
+mod memory;
+mod streaming;
+mod support;
+mod tensors;
