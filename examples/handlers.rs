@@ -33,7 +33,10 @@ fn server() -> Result<Server, hostler::BuildError> {
         .init(|_replica| Ok(Context { greeted: 0 }))
         .handler("/greet", |context: &mut Context, request: Greet| {
             context.greeted += 1;
-            Ok(Greeting { text: format!("Hello {}", request.name), greeted: context.greeted })
+            Ok(Greeting {
+                text: format!("Hello {}", request.name),
+                greeted: context.greeted,
+            })
         })
         .handler("/greeted", |context: &mut Context, (): ()| Ok(context.greeted))
         .stream::<u32, u32, _>("/countdown", |_context, from, stream| {

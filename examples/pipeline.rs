@@ -28,7 +28,10 @@ impl Pipeline for Shout {
         let size = batch.len();
         for mut request in batch.drain() {
             let answer = request.take_input().into_typed::<Text>().and_then(|input| {
-                Output::json(&Shouted { results: input.text.to_uppercase(), batch: size })
+                Output::json(&Shouted {
+                    results: input.text.to_uppercase(),
+                    batch: size,
+                })
             });
             request.finish(answer);
         }

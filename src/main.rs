@@ -36,7 +36,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match run(arguments.command.unwrap_or(Command::Serve)) {
+    match run(&arguments.command.unwrap_or(Command::Serve)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> Result<(), AppError> {
+fn run(command: &Command) -> Result<(), AppError> {
     let settings = Settings::load()?;
     logs(&settings)?;
     settings.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
@@ -53,7 +53,7 @@ fn run(command: Command) -> Result<(), AppError> {
         Command::Serve => app::run(&settings),
         Command::Check { json } => {
             let plan = Plan::make(&settings)?;
-            let text = if json {
+            let text = if *json {
                 format!("{:#}", plan.json())
             } else {
                 plan.table()

@@ -33,7 +33,7 @@ fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     };
     let rules: Vec<_> = widths.iter().enumerate().map(rule).collect();
     let mut text = line(&mut head.iter().copied());
-    text += &format!("|{}|\n", rules.join("|"));
+    text.extend(["|", &rules.join("|"), "|\n"]);
     for row in rows {
         text += &line(&mut row.iter().map(String::as_str));
     }

@@ -1,6 +1,7 @@
 //! What every measurement needs to know: where the programs are, how long and how often to measure.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -25,6 +26,7 @@ pub struct Setup {
 
 impl Setup {
     pub fn new(quick: bool, filter: String) -> Result<Self> {
+        build()?;
         let own = std::env::current_exe()?;
         let beside = own.parent().unwrap_or(Path::new("."));
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
@@ -68,4 +70,23 @@ impl Setup {
         std::fs::create_dir_all(&path).context("making a folder")?;
         Ok(path)
     }
+}
+
+/// Brings the server and the generator up to date when cargo started this program; else what is there is measured.
+fn build() -> Result<()> {
+    let Some(cargo) = std::env::var_os("CARGO") else {
+        return Ok(());
+    };
+    ensure!(
+        !cfg!(debug_assertions),
+        "only release builds are worth measuring: cargo run --release"
+    );
+    // Apart, so that the server has the features it ships with and not those of the benchmark's packages.
+    for package in [&["-p", "hostler"][..], &["-p", "hostler-benches", "--bins"]] {
+        let mut command = Command::new(&cargo);
+        command.args(["build", "--release"]).args(package);
+        let status = command.current_dir(env!("CARGO_MANIFEST_DIR")).status()?;
+        ensure!(status.success(), "cargo build: {status}");
+    }
+    Ok(())
 }

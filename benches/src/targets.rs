@@ -42,15 +42,16 @@ const fn hostler(variant: &'static str, concurrency: usize) -> Side {
 
 /// The targets of a group's results; sides that were not measured give none.
 pub fn of(results: &Results) -> Vec<Target> {
-    let compare = |name: &str, bound, unit, figure: fn(&Figures) -> f64, sides: [Side; 2], with: fn(f64, f64) -> f64| {
-        let [ours, theirs] = sides.map(|side| results.rounds(side, figure));
-        Target {
-            name: name.to_owned(),
-            bound,
-            unit,
-            rounds: ours.iter().zip(&theirs).map(|(a, b)| with(*a, *b)).collect(),
-        }
-    };
+    let compare =
+        |name: &str, bound, unit, figure: fn(&Figures) -> f64, sides: [Side; 2], with: fn(f64, f64) -> f64| {
+            let [ours, theirs] = sides.map(|side| results.rounds(side, figure));
+            Target {
+                name: name.to_owned(),
+                bound,
+                unit,
+                rounds: ours.iter().zip(&theirs).map(|(a, b)| with(*a, *b)).collect(),
+            }
+        };
     let rate = |name, least, ours, theirs| {
         let sides = [ours, theirs];
         compare(name, Bound::AtLeast(least), "", |f| f.rate, sides, |a, b| a / b)

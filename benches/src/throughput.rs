@@ -22,17 +22,9 @@ const CONCURRENCY: [usize; 2] = [1, 32];
 /// Who was measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    Hostler {
-        variant: &'static str,
-        concurrency: usize,
-    },
-    Echo {
-        form: Form,
-        concurrency: usize,
-    },
-    Bare {
-        threads: usize,
-    },
+    Hostler { variant: &'static str, concurrency: usize },
+    Echo { form: Form, concurrency: usize },
+    Bare { threads: usize },
 }
 
 /// One side's figures, round by round.
@@ -93,7 +85,10 @@ pub fn run(setup: &Setup, group: &Group) -> Result<Option<Results>> {
         .collect();
     for round in 1..=setup.rounds {
         for measured in &mut sides {
-            eprintln!("{}, round {round} of {}: {:?}", group.title, setup.rounds, measured.side);
+            eprintln!(
+                "{}, round {round} of {}: {:?}",
+                group.title, setup.rounds, measured.side
+            );
             measured.rounds.push(stage.measure(setup, group, measured.side)?);
         }
     }

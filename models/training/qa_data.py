@@ -132,21 +132,25 @@ FACTS = {
          "{P} name's {v}.", "{S} [goes|go] by {v}.", "{S} [goes|go] by the name of {v}.",
          "{S} [is|am] {v}.", "{P} full name is {v}.", "everyone calls {o} {v}.",
          "{P} parents named {o} {v}.", "{v} is {p} name.", "{P} first name is {v}.",
-         "~{S} [is|am] known as {v}.", "~people call {o} {v}."],
+         "people call {o} {v}.",
+         "{S} [is|am] known to everyone as {v}.", "{P} friends call {o} {v}.", "{P} name was {v}.",
+         "~{S} [is|am] known as {v}."],
         ["What is {p} name?", "What is {p} name?", "What is {p} name?", "What's {p} name?",
          "What [is|am] {s} called?", "What name [does|do] {s} go by?", "Who [is|am] {s}?",
          "What do people call {o}?", "{P} name is what?", "Tell me {p} name.", "What was {s} named?",
-         "~Can you tell me {p} name?", "~What name [does|do] {s} have?"], None),
+         "What name [does|do] {s} have?", "Do you know {p} name?", "I want to know {p} name.",
+         "~Can you tell me {p} name?"], None),
     "home": (
         ["{S} [lives|live] in {v}.", "{S} [lives|live] in {v}.", "{S} [lives|live] in a {adj} house in {v}.",
          "{P} home is in {v}.", "{S} [has|have] lived in {v} for {n} years.", "{S} moved to {v} last year.",
          "{S} now [lives|live] in {v}.", "{S} [lives|live] in {v} with {p} {animal}.",
          "{S} settled in {v} {n} years ago.", "{S} [has|have] a {adj} flat in {v}.",
-         "~{S} [resides|reside] in {v}.", "~these days {s} [lives|live] in {v}."],
+         "{S} [resides|reside] in {v}.", "at the moment {s} [lives|live] in {v}.",
+         "{S} still [lives|live] in {v}.", "~these days {s} [lives|live] in {v}."],
         ["Where [does|do] {s} live?", "Where [does|do] {s} live?", "In which city [does|do] {s} live?",
          "What city [does|do] {s} live in?", "Where is {p} home?", "Which town [does|do] {s} live in?",
          "Where [does|do] {s} live now?", "Where is {s} living?",
-         "~Where [does|do] {s} reside?", "~In what place [does|do] {s} live?"],
+         "In what place [does|do] {s} live?", "Where exactly [does|do] {s} live?", "~Where [does|do] {s} reside?"],
         ["Who lives in {v}?", "Who has a home in {v}?"]),
     "origin": (
         ["{S} [comes|come] from {v}.", "{S} [is|am] from {v}.", "{S} was born in {v}.", "{S} grew up in {v}.",
@@ -160,44 +164,50 @@ FACTS = {
          "{S} [has|have] worked as {a} {v} for {n} years.", "{S} [is|am] a {adj2} {v}.",
          "{S} [is|am] {a} {v} by profession.", "{S} [earns|earn] {p} living as {a} {v}.",
          "{S} became {a} {v} last year.", "{S} [has|have] a job as {a} {v}.",
-         "~{S} [is|am] employed as {a} {v}.", "~{S} trained as {a} {v}."],
+         "{S} trained as {a} {v}.", "{P} profession is {v}.", "{P} occupation is {v}.",
+         "~{S} [is|am] employed as {a} {v}."],
         ["What [does|do] {s} do?", "What [does|do] {s} do?", "What is {p} job?", "What is {p} job?",
          "What is {p} profession?", "What [does|do] {s} do for a living?", "What [does|do] {s} work as?",
          "What's {p} job?", "What kind of job [does|do] {s} have?", "What is {p} occupation?",
-         "~What job [does|do] {s} have?", "~How [does|do] {s} earn a living?"],
+         "How [does|do] {s} earn a living?", "What is {p} line of work?", "~What job [does|do] {s} have?"],
         ["Who is the {v}?", "Who works as {a} {v}?", "Who is {a} {v}?"]),
     "employer": (
         ["{S} [works|work] at {v}.", "{S} [works|work] for {v}.", "{S} [is|am] employed by {v}.",
          "{S} [has|have] a job at {v}.", "{P} employer is {v}.", "~{S} [has|have] been working at {v} since {year}."],
         ["Where [does|do] {s} work?", "Who [does|do] {s} work for?", "Which company [does|do] {s} work for?",
-         "Who is {p} employer?", "What company [does|do] {s} work at?", "~Who employs {o}?"],
+         "Who is {p} employer?", "What company [does|do] {s} work at?", "Who employs {o}?", "At which company [does|do] {s} work?",
+         "~What company [does|do] {s} work for?"],
         ["Who works at {v}?", "Who works for {v}?"]),
     "age": (
         ["{S} [is|am] {v} years old.", "{S} [is|am] {v} years old.", "{S} [is|am] {v}.", "{S} turned {v} last week.",
          "{S} [is|am] {v} years of age.", "{P} age is {v}.", "{S} just turned {v}.", "{S} [is|am] now {v} years old.",
-         "~{S} recently celebrated turning {v}.", "~at {v} years old, {s} still [likes|like] {hobby}."],
+         "{S} recently celebrated turning {v}.", "at {v} years old, {s} still [likes|like] {hobby}.",
+         "{S} will soon be {v} years old.", "~{S} [is|am] already {v} years old."],
         ["How old [is|am] {s}?", "How old [is|am] {s}?", "What is {p} age?", "What age [is|am] {s}?",
-         "How many years old [is|am] {s}?", "~How old [is|am] {s} now?", "~Tell me how old {s} [is|am]."],
+         "How many years old [is|am] {s}?", "Tell me how old {s} [is|am].", "~How old [is|am] {s} now?"],
         ["Who is {v} years old?"]),
     "petname": (
         ["{S} [has|have] a {animal} named {v}.", "{S} [has|have] a {animal} called {v}.",
          "{P} {animal} is called {v}.", "the name of {p} {animal} is {v}.", "{P} {animal}'s name is {v}.",
          "~{S} [owns|own] a {animal} whose name is {v}."],
         ["What is the name of {p} {animal}?", "What is {p} {animal} called?", "What is {p} {animal}'s name?",
-         "What is {p} pet called?", "What is the name of {p} pet?", "~What did {s} name {p} {animal}?"], None),
+         "What is {p} pet called?", "What is the name of {p} pet?", "What did {s} name {p} {animal}?",
+         "~What name does {p} {animal} have?"], None),
     "pet": (
         ["{S} [has|have] a {adj} {v}.", "{S} [has|have] {a} {v} as a pet.", "{S} [keeps|keep] {a} {v}.",
          "{P} pet is {a} {v}.", "{S} [owns|own] {a} {v} named {animalname}.",
-         "~{S} [looks|look] after {a} {v} at home."],
+         "{S} [looks|look] after {a} {v} at home.", "~{S} [has|have] {a} {v} at home."],
         ["What pet [does|do] {s} have?", "What animal [does|do] {s} have?", "What kind of pet [does|do] {s} have?",
-         "Which animal [does|do] {s} own?", "~What sort of animal [does|do] {s} keep?"],
+         "Which animal [does|do] {s} own?", "What sort of animal [does|do] {s} keep?", "What pet [does|do] {s} own?",
+         "~What kind of animal [does|do] {s} have?"],
         ["Who has {a} {v}?", "Who owns {a} {v}?"]),
     "colour": (
         ["{P} favourite colour is {v}.", "{P} favorite color is {v}.", "{v} is {p} favourite colour.",
          "{S} [likes|like] the colour {v} best.", "the colour {s} [likes|like] most is {v}.",
-         "~of all colours {s} [prefers|prefer] {v}."],
+         "of all colours {s} [prefers|prefer] {v}.", "{S} [likes|like] {v} more than any other colour.",
+         "~the colour {v} is {p} favourite."],
         ["What is {p} favourite colour?", "What is {p} favorite color?", "Which colour [does|do] {s} like best?",
-         "What colour [does|do] {s} like?", "~Which color [does|do] {s} prefer?"],
+         "What colour [does|do] {s} like?", "Which color [does|do] {s} prefer?", "~Which colour [does|do] {s} like most?"],
         ["Whose favourite colour is {v}?"]),
     "eye": (
         ["{P} eyes are {v}.", "{S} [has|have] {v} eyes.", "the colour of {p} eyes is {v}."],
@@ -205,23 +215,23 @@ FACTS = {
         ["Who has {v} eyes?"]),
     "food": (
         ["{P} favourite food is {v}.", "{P} favorite food is {v}.", "{S} [loves|love] {v}.", "{S} [eats|eat] {v} every day.",
-         "{S} [likes|like] to eat {v}.", "{P} favourite dish is {v}.", "~nothing tastes better to {o} than {v}."],
+         "{S} [likes|like] to eat {v}.", "{P} favourite dish is {v}.", "nothing tastes better to {o} than {v}.", "for lunch {s} [has|have] {v}.", "~{S} [likes|like] eating {v}."],
         ["What is {p} favourite food?", "What [does|do] {s} like to eat?", "What [does|do] {s} eat?",
-         "What is {p} favorite food?", "What food [does|do] {s} love?", "~Which dish [does|do] {s} like best?"],
+         "What is {p} favorite food?", "What food [does|do] {s} love?", "Which dish [does|do] {s} like best?", "~Which food [does|do] {s} like?"],
         ["Who likes {v}?", "Who eats {v}?"]),
     "hobby": (
         ["{P} hobby is {v}.", "{S} [likes|like] {v}.", "{S} [enjoys|enjoy] {v}.", "{P} favourite hobby is {v}.",
          "in {p} free time {s} [enjoys|enjoy] {v}.", "{S} [spends|spend] {p} weekends on {v}.",
-         "{P} favourite sport is {v}.", "~after work {s} [goes|go] in for {v}."],
+         "{P} favourite sport is {v}.", "after work {s} [goes|go] in for {v}.", "for fun {s} [does|do] {v}.", "~after work {s} [enjoys|enjoy] {v}."],
         ["What is {p} hobby?", "What [does|do] {s} like?", "What [does|do] {s} enjoy?",
          "What [does|do] {s} enjoy in {p} free time?", "What is {p} favourite hobby?",
-         "~What [does|do] {s} do for fun?"],
+         "What [does|do] {s} do for fun?", "What [does|do] {s} do after work?", "~Which hobby [does|do] {s} have?"],
         ["Who likes {v}?", "Who enjoys {v}?"]),
     "study": (
         ["{S} [studies|study] {v}.", "{S} studied {v} in {place}.", "{S} [is|am] studying {v} at university.",
-         "{S} [has|have] a degree in {v}.", "~{S} graduated in {v}."],
+         "{S} [has|have] a degree in {v}.", "{S} graduated in {v}.", "~{S} studied {v} at university."],
         ["What [does|do] {s} study?", "What did {s} study?", "Which subject [does|do] {s} study?",
-         "~What is {p} degree in?"],
+         "What is {p} degree in?", "What subject [does|do] {s} study?", "~What subject did {s} study?"],
         ["Who studies {v}?"]),
     "language": (
         ["{S} [speaks|speak] {v}.", "{S} [speaks|speak] fluent {v}.", "{P} native language is {v}.",
@@ -242,9 +252,9 @@ FACTS = {
         None, ["Who arrived on {v}?"]),
     "relation": (
         ["{P} {rel} is {v}.", "{P} {rel} is called {v}.", "{P} {rel}'s name is {v}.", "{S} [has|have] a {rel} named {v}.",
-         "{v} is {p} {rel}.", "the name of {p} {rel} is {v}.", "~{S} [has|have] a {rel}, {v}."],
+         "{v} is {p} {rel}.", "the name of {p} {rel} is {v}.", "{S} [has|have] a {rel}, {v}.", "~{S} [has|have] a {rel} called {v}."],
         ["Who is {p} {rel}?", "What is the name of {p} {rel}?", "What is {p} {rel} called?",
-         "What is {p} {rel}'s name?", "~How is {p} {rel} called?"], None),
+         "What is {p} {rel}'s name?", "How is {p} {rel} called?", "~What name does {p} {rel} have?"], None),
     "spouse": (
         ["{S} [is|am] married to {v}.", "{S} married {v} in {year}.", "{S} married {v} in {place}.",
          "{S} [is|am] engaged to {v}."],
@@ -313,12 +323,16 @@ WORLD = [
                                       ("What did {N} give to {M}?", "thing"), ("Who got the {thing}?", "M")]),
     ("The {team} from {A} won the match on {day}.", [("Who won the match on {day}?", "team"), ("When did the {team} win the match?", "day")]),
     ("{N} won the {bld} prize in {Y}.", [("Who won the {bld} prize?", "N"), ("When did {N} win the {bld} prize?", "Y")]),
-]
-WORLD_UNSEEN = [
     ("In {Y}, {N} opened a {bld} in {A}.", [("Who opened a {bld} in {A}?", "N"), ("When did {N} open a {bld}?", "Y"),
                                            ("Where did {N} open a {bld}?", "A")]),
     ("The old {bld} stands in {A}.", [("Where does the old {bld} stand?", "A")]),
     ("{N} bought the {thing} from {M}.", [("Who did {N} buy the {thing} from?", "M"), ("Who bought the {thing}?", "N")]),
+]
+WORLD_UNSEEN = [
+    ("The {bld} in {A} opened in {Y}.", [("When did the {bld} in {A} open?", "Y")]),
+    ("The {thing} was bought by {N}.", [("Who bought the {thing}?", "N"), ("What was bought by {N}?", "thing")]),
+    ("{N} is the author of {B}.", [("Who is the author of {B}?", "N"), ("Who wrote {B}?", "N")]),
+    ("The {thing} stands in the {room}.", [("Where is the {thing}?", "room")]),
 ]
 
 FILLER = ["The weather was {adj} that day.", "It rained all morning in {place}.", "The {bld} was closed.",
@@ -329,6 +343,9 @@ FILLER = ["The weather was {adj} that day.", "It rained all morning in {place}."
           "{person} was late again.", "This is a story about some people.", "Two people are here.",
           "Hello!", "Thank you for your letter.", "Nice to meet you.", "They have known each other for {n} years."]
 
+OPENERS = ["in fact, ", "of course ", "well, ", "as you know, ", "I heard that ", "today ", "this year ", "as far as I know, ",
+           "yes, ", "by the way, "]
+ASIDES = ["So, ", "And ", "Tell me, ", "Please answer: ", "One more question: ", "Well, "]
 NOUNS_F = ["the woman", "the girl", "the lady", "the old woman", "my sister", "my aunt", "the mother"]
 NOUNS_M = ["the man", "the boy", "the gentleman", "the old man", "my brother", "my uncle", "the father"]
 
@@ -349,9 +366,9 @@ SCRIPTS = ["אבגדהוזחטיכלמנסעפצקרשת", "ابتثجحدرسش
 
 def random_word(rng, low=1, high=4):
     """A mostly pronounceable word of `low` to `high` syllables, now and then plain letters."""
-    if rng.random() < 0.08:
-        return "".join(rng.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(rng.randint(1, 9)))
-    count = rng.choices(range(low, high + 1), weights=[5, 7, 3, 0.5][low - 1:high])[0]
+    if rng.random() < 0.05:
+        return "".join(rng.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(rng.randint(1, 7)))
+    count = rng.choices(range(low, high + 1), weights=[5, 8, 2, 0.2][low - 1:high])[0]
     word = ""
     for k in range(count):
         onset = rng.choice(SINGLE if rng.random() < 0.7 else ONSETS) if k or rng.random() < 0.8 else ""
@@ -672,7 +689,7 @@ class Maker:
             return None
         rng.shuffle(people)
 
-        count = sentences or rng.choice([1, 1, 2, 2, 3, 4])
+        count = sentences or rng.choice([1, 1, 1, 2, 2, 3])
         target = rng.randrange(len(people))
         ask = want or rng.choice(kinds)
         if style in ("noun", "pronoun", "self") and not want and rng.random() < 0.25:
@@ -719,9 +736,8 @@ class Maker:
 
         hold_statement, hold_question = unseen and rng.random() < 0.6, unseen
         held = False
-        out, previous, named = Marked(), None, set()
+        out, previous = Marked(), None
         how_asked = {}
-        pieces_end = []
         for n, (i, k) in enumerate(order):
             p = people[i]
             statements, _, _ = self.templates(p, k)
@@ -740,14 +756,14 @@ class Maker:
                 how = "name" if known and rng.random() < 0.25 else "pronoun"
             if k == "name" and how == "name":
                 how = "pronoun"
-            if how == "name":
-                named.add(i)
             how_asked[(i, k)] = how
             if out.text:
                 self.join(out, previous == i)
+            if self.noise and rng.random() < 0.06:
+                template = rng.choice(OPENERS) + template[0].lower() + template[1:]
             self.fill(out, template, p, how, k, p["values"][k], {}, i)
             previous = i
-            if rng.random() < 0.12:
+            if rng.random() < 0.08:
                 out.add(" " + self.filler())
 
         # The question.
@@ -789,7 +805,7 @@ class Maker:
         r = rng.random()
         if r < 0.12 and out.text.endswith("."):
             out.text = out.text[:-1]
-            out.add(rng.choice([" and ", ", and ", ", but ", ", while ", "; ", ", "]))
+            out.add(rng.choice([" and ", ", and ", ", but ", ", while ", "; "]))
         elif r < 0.15:
             out.add("\n")
         else:
@@ -914,7 +930,9 @@ class Maker:
         # Careless typing is part of the world.
         if self.noise:
             r = self.rng.random()
-            if r < 0.06:
+            if r > 0.95:
+                question = self.rng.choice(ASIDES) + question
+            elif r < 0.06:
                 question = question.rstrip("?.")
             elif r < 0.10:
                 question = question[:1].lower() + question[1:]
@@ -1015,7 +1033,7 @@ def word_list():
     for key in ("JOBS ANIMALS COLOURS FOODS HOBBIES THINGS ADJECTIVES PLACES_IN BUILDINGS DAYS MONTHS SUBJECTS LANGUAGES "
                 "RELATIONS_F RELATIONS_M RELATIONS_N NUMBER_WORDS FILLER NOUNS_F NOUNS_M").split():
         texts += globals()[key]
-    texts += [w for pair in ACTIONS for w in pair] + ACTION_TAILS
+    texts += [w for pair in ACTIONS for w in pair] + ACTION_TAILS + OPENERS + ASIDES
     texts += ["year old who lives where works friend our new this is he she him his her hers i me my you your we us they them their it its"]
     return [VERB.sub(r" \1 \2 ", HOLE.sub(" ", t.lstrip("~"))) for t in texts]
 

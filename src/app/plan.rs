@@ -139,7 +139,7 @@ fn demand(spec: &ModelSpec) -> Demand<'_> {
 impl Planned {
     /// Weights: once for the replicas on the CPU, which share them, and once for each replica elsewhere.
     fn memory(&self) -> u64 {
-        let on_cpu = self.devices.iter().any(|d| *d == Device::Cpu);
+        let on_cpu = self.devices.contains(&Device::Cpu);
         let elsewhere = self.devices.iter().filter(|d| **d != Device::Cpu).count() as u64;
         self.spec.weight_bytes * (elsewhere + u64::from(on_cpu))
     }
@@ -219,9 +219,10 @@ fn contract_text(contract: &Contract) -> String {
     }
     let fields = |schema: &Value| {
         let properties = schema["properties"].as_object();
-        properties
-            .map(|p| p.keys().cloned().collect::<Vec<_>>().join(", "))
-            .unwrap_or_else(|| "any JSON".into())
+        properties.map_or_else(
+            || "any JSON".into(),
+            |p| p.keys().cloned().collect::<Vec<_>>().join(", "),
+        )
     };
     format!("{} → {}", fields(&contract.input.root), fields(&contract.output.root))
 }

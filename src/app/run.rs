@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use super::error::AppError;
 use crate::config::Settings;
 use crate::http::{self, Drain, FrontSettings};
-use crate::service::Service;
+use crate::service::{Model, Service};
 
 /// For at least this long a stopping server answers 503 before it closes, so that load balancers notice.
 pub const DRAIN_LEAST: Duration = Duration::from_secs(1);
@@ -72,13 +72,10 @@ pub async fn serve(
     }
     let stopped = tokio::task::spawn_blocking(move || {
         let end = Instant::now() + Duration::from_secs(2);
-        let patience = || end.saturating_duration_since(Instant::now());
-        service
-            .routes()
-            .models
-            .iter()
-            .map(|m| m.group.stop(patience()))
-            .fold(true, |all, one| all && one)
+        let served = service.routes();
+        let stop = |m: &Arc<Model>| m.group.stop(end.saturating_duration_since(Instant::now()));
+        // Every group is told to stop, whether or not those before it did.
+        served.models.iter().filter(|m| !stop(m)).count() == 0
     });
     if !stopped.await.unwrap_or(false) {
         tracing::warn!("a replica did not stop; it ends with the process");

@@ -65,7 +65,7 @@ impl Manifest {
     /// As [`Manifest::read`].
     pub fn parse(text: &str) -> Result<Self, Vec<String>> {
         let manifest: Self = toml::from_str(text).map_err(|e| {
-            let line = e.span().map_or(1, |span| text[..span.start].lines().count().max(1));
+            let line = e.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
             vec![format!("{MANIFEST}, line {line}: {}", e.message())]
         })?;
         let faults = manifest.faults();

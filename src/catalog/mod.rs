@@ -36,7 +36,7 @@ pub struct ModelSpec {
 /// What starts the model.
 pub struct LoadedParts {
     pub runs_on: &'static [crate::device::DeviceKind],
-    pub builder: Box<dyn Fn(&crate::backend::onnx::Runtime) -> Arc<dyn crate::pipeline::Build> + Send + Sync>,
+    pub builder: models::Builder,
 }
 
 /// Reads a model folder, as the entry asks.
@@ -76,7 +76,7 @@ pub fn load(folder: &Path, entry: &ModelEntry) -> Result<ModelSpec, Vec<String>>
         mut contract,
         runs_on,
         builder,
-    } = load(source).map_err(|e| one(format!("as {}: {e}", recognised.name())))?;
+    } = load(&source).map_err(|e| one(format!("as {}: {e}", recognised.name())))?;
     if !settings.examples.is_empty() {
         let example = |e: &manifest::ManifestExample| Example {
             summary: e.summary.clone(),

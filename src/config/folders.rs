@@ -14,10 +14,27 @@ const LISTED: usize = 10;
 /// where `models_dir` itself is missing. Paths are shown as they were set.
 #[must_use]
 pub fn check_folders(settings: &Settings) -> Vec<Fault> {
-    let there = match folders(&settings.models_dir) {
+    let names: Vec<_> = settings
+        .models
+        .iter()
+        .map(|model| model.name.as_str())
+        .enumerate()
+        .collect();
+    // Whoever has set no models has never seen the names in these faults.
+    let hint = if models::parse(default_models()).is_ok_and(|demo| demo == settings.models) {
+        "; these are the default models, SERVER_MODELS names others"
+    } else {
+        ""
+    };
+    missing(&settings.models_dir, &names, hint)
+}
+
+/// A fault for each of `names`, with their indices in `SERVER_MODELS`, that has no folder in `dir`.
+pub(super) fn missing(dir: &Path, names: &[(usize, &str)], hint: &str) -> Vec<Fault> {
+    let there = match folders(dir) {
         Ok(there) => there,
         Err(error) => {
-            let dir = quoted(&settings.models_dir.to_string_lossy());
+            let dir = quoted(&dir.to_string_lossy());
             let problem = format!(
                 "{dir} cannot be listed ({}){}",
                 error.kind(),
@@ -26,19 +43,12 @@ pub fn check_folders(settings: &Settings) -> Vec<Fault> {
             return vec![Fault::new("SERVER_MODELS_DIR", problem)];
         }
     };
-    // Whoever has set no models has never seen the names in these faults.
-    let hint = if models::parse(default_models()).is_ok_and(|demo| demo == settings.models) {
-        "; these are the default models, SERVER_MODELS names others"
-    } else {
-        ""
-    };
-    let names = settings.models.iter().map(|model| model.name.as_str());
     names
-        .enumerate()
-        .filter(|(_, name)| !there.iter().any(|folder| folder == name))
+        .iter()
+        .filter(|(_, name)| !there.iter().any(|folder| folder == *name))
         .map(|(index, name)| {
-            let problem = problem(name, &settings.models_dir, &there);
-            Fault::new(entry::place(index, name), problem + hint)
+            let problem = problem(name, dir, &there);
+            Fault::new(entry::place(*index, name), problem + hint)
         })
         .collect()
 }

@@ -18,10 +18,22 @@ const EXCERPT: (usize, usize) = (30, 10);
 /// # Errors
 /// Every fault of every entry; only broken JSON hides the others, for there are no entries then.
 pub(super) fn parse(text: &str) -> Result<Vec<ModelEntry>, Vec<Fault>> {
-    let json = unquoted(text);
-    let value = serde_json::from_str(json).map_err(|error| vec![broken(text, json, &error)])?;
-    let items = list(value).map_err(|problem| vec![Fault::new(VARIABLE, problem)])?;
+    let (entries, faults) = read(text);
+    if faults.is_empty() {
+        Ok(entries.into_iter().map(|(_, entry)| entry).collect())
+    } else {
+        Err(faults)
+    }
+}
 
+/// What could be read of the models that `text` lists, each with its index, and every fault.
+pub(super) fn read(text: &str) -> (Vec<(usize, ModelEntry)>, Vec<Fault>) {
+    let json = unquoted(text);
+    let listed = serde_json::from_str(json).map_err(|error| broken(text, json, &error));
+    let items = match listed.and_then(|value| list(value).map_err(|problem| Fault::new(VARIABLE, problem))) {
+        Ok(items) => items,
+        Err(fault) => return (Vec::new(), vec![fault]),
+    };
     let repeated = repeated_keys(json);
     let mut faults = Vec::new();
     let mut entries = Vec::new();
@@ -37,11 +49,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<ModelEntry>, Vec<Fault>> {
     }
     faults.append(&mut same_names(&entries));
     faults.append(&mut same_paths(&entries));
-    if faults.is_empty() {
-        Ok(entries.into_iter().map(|(_, entry)| entry).collect())
-    } else {
-        Err(faults)
-    }
+    (entries, faults)
 }
 
 /// `text` without the quotes that `docker --env-file` keeps around a value.

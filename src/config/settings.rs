@@ -3,7 +3,7 @@
 
 use super::entry::ModelEntry;
 use super::fault::{Fault, Faults, expected, quoted, told};
-use super::folders::check_folders;
+use super::folders::{check_folders, missing};
 use super::raw::Raw;
 use super::url::SecretUrl;
 use super::{models, source, table, values};
@@ -104,7 +104,18 @@ impl Settings {
     fn load_with(dotenv: &Path) -> Result<Self, Faults> {
         let collected = source::gather(dotenv);
         let mut faults = collected.faults;
-        match Self::from_vars(collected.vars) {
+        let read = |name: &str| {
+            collected
+                .vars
+                .iter()
+                .find(|(known, _)| known == name)
+                .map(|(_, value)| value.as_str())
+        };
+        // Where `SERVER_MODELS` is at fault, the folders of the entries that could be read are looked for all the
+        // same: whoever mends the one should hear of the other now.
+        let (entries, _) = models::read(or_default("SERVER_MODELS", not_blank(read("SERVER_MODELS"))));
+        let dir = or_default("SERVER_MODELS_DIR", not_blank(read("SERVER_MODELS_DIR"))).to_owned();
+        match Self::from_vars(collected.vars.clone()) {
             // A variable that could not be read stands at its default here: its folders would be
             // false faults.
             Ok(settings) if faults.is_empty() => {
@@ -114,7 +125,17 @@ impl Settings {
                 }
             }
             Ok(_) => {}
-            Err(Faults(more)) => faults.extend(more),
+            Err(Faults(more)) => {
+                let unread = !faults.is_empty() || more.iter().any(|fault| fault.place() == "SERVER_MODELS_DIR");
+                faults.extend(more);
+                if !unread {
+                    let names: Vec<_> = entries
+                        .iter()
+                        .map(|(index, entry)| (*index, entry.name.as_str()))
+                        .collect();
+                    faults.extend(missing(Path::new(unquoted(&dir)), &names, ""));
+                }
+            }
         }
         Err(Faults(faults))
     }

@@ -38,7 +38,14 @@ impl IntoResponse for HttpError {
             // Whole seconds, rounded up: zero would mean at once.
             headers.insert(
                 header::RETRY_AFTER,
-                HeaderValue::from(after.as_secs_f64().ceil().max(1.0) as u64),
+                HeaderValue::from(
+                    after
+                        .as_millis()
+                        .div_ceil(1000)
+                        .clamp(1, 86_400)
+                        .try_into()
+                        .unwrap_or(1_u64),
+                ),
             );
         }
         if error.kind() == Kind::MethodNotAllowed {

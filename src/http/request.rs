@@ -104,10 +104,10 @@ pub fn wanted(headers: &HeaderMap, media: &[String]) -> Result<Wanted, Error> {
         _ => None,
     });
     found.ok_or_else(|| {
-        let media: String = media.iter().map(|m| format!(", {m}")).collect();
+        let media: Vec<&str> = media.iter().map(String::as_str).chain(["application/json"]).collect();
         Error::new(
             Kind::NotAcceptable,
-            format!("Accept names nothing this model gives: application/json{media}"),
+            format!("Accept names nothing this model gives: {}", media.join(", ")),
         )
     })
 }

@@ -82,12 +82,12 @@ async fn relay(socket: &mut WebSocket, mut pending: Pending, route: &Route) -> b
 fn written(event: Event, route: &Route) -> Message {
     match event {
         Event::Chunk(Chunk::Json(text)) => wrapped("chunk", &text),
-        Event::Chunk(Chunk::Bytes(bytes)) => Message::Binary(bytes),
         Event::Final(Final {
             result: Ok(Output::Chunks),
             ..
         }) => wrapped("result", b"null"),
-        Event::Final(Final {
+        Event::Chunk(Chunk::Bytes(bytes))
+        | Event::Final(Final {
             result: Ok(Output::Media { bytes, .. }),
             ..
         }) => Message::Binary(bytes),

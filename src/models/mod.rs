@@ -31,12 +31,15 @@ pub struct Source<'a> {
     pub max_batch_size: usize,
 }
 
+/// Gives what builds the pipelines of a model.
+pub type Builder = Box<dyn Fn(&Runtime) -> Arc<dyn Build> + Send + Sync>;
+
 /// A model ready to be started.
 pub struct Loaded {
     pub contract: Contract,
     pub runs_on: &'static [DeviceKind],
     /// Gives the builder of its pipelines, once the runtime is there.
-    pub builder: Box<dyn Fn(&Runtime) -> Arc<dyn Build> + Send + Sync>,
+    pub builder: Builder,
 }
 
 /// A task of the registry.
@@ -48,7 +51,7 @@ pub struct Task {
     /// Reads the folder's files.
     ///
     /// An error says in a sentence which file or key is missing.
-    pub load: fn(Source<'_>) -> Result<Loaded, String>,
+    pub load: fn(&Source<'_>) -> Result<Loaded, String>,
 }
 
 /// Devices an ONNX model runs on, most wanted first.

@@ -186,7 +186,7 @@ impl Reply {
         // A receiver that is gone has been answered by its own deadline, or nobody listens any more.
         match sender {
             Sender::Unary { tx, chunks } => {
-                let result = result.map(|output| gather(output, chunks));
+                let result = result.map(|output| gather(output, &chunks));
                 drop(tx.send(Final { result, timing }));
             }
             Sender::Stream { tx, last } => {
@@ -202,7 +202,7 @@ impl Reply {
 }
 
 /// A stream read by a client that wants one answer: the final output, else the chunks as one list or body.
-fn gather(output: Output, chunks: Vec<Chunk>) -> Output {
+fn gather(output: Output, chunks: &[Chunk]) -> Output {
     if !matches!(output, Output::Chunks) {
         return output;
     }

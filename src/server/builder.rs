@@ -44,7 +44,14 @@ impl Mount {
     {
         let boxed = move |context: &ReplicaContext| build(context).map(|p| Box::new(p) as Box<dyn Pipeline>);
         let (batch, build) = (BatchPolicy::default(), Arc::new(boxed));
-        Self { path: path.into(), contract, build, batch, replicas: 1, description: None }
+        Self {
+            path: path.into(),
+            contract,
+            build,
+            batch,
+            replicas: 1,
+            description: None,
+        }
     }
 
     /// Up to `max_size` requests a run; the first of them waits at most `max_delay` for others.
@@ -140,7 +147,8 @@ impl<C: 'static> Builder<C> {
         O: Serialize + ToSchema,
         F: Fn(&mut C, I) -> Result<O, Error> + Send + Sync + 'static,
     {
-        self.handlers.push((path.into(), Contract::typed::<I, O>(), once(handler)));
+        self.handlers
+            .push((path.into(), Contract::typed::<I, O>(), once(handler)));
         self
     }
 
@@ -152,7 +160,8 @@ impl<C: 'static> Builder<C> {
         O: Serialize + ToSchema,
         F: Fn(&mut C, I, &mut Stream<'_>) -> Result<(), Error> + Send + Sync + 'static,
     {
-        self.handlers.push((path.into(), Contract::typed_stream::<I, O>(), streaming(handler)));
+        self.handlers
+            .push((path.into(), Contract::typed_stream::<I, O>(), streaming(handler)));
         self
     }
 
@@ -205,7 +214,12 @@ impl<C: 'static> Builder<C> {
 
     fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
-        let paths = || self.handlers.iter().map(|(p, ..)| p).chain(self.mounts.iter().map(|m| &m.path));
+        let paths = || {
+            self.handlers
+                .iter()
+                .map(|(p, ..)| p)
+                .chain(self.mounts.iter().map(|m| &m.path))
+        };
         let mut seen: Vec<&String> = Vec::new();
         for path in paths() {
             if seen.contains(&path) {
@@ -221,7 +235,10 @@ impl<C: 'static> Builder<C> {
             faults.push("nothing is mounted; add a handler or a pipeline".into());
         }
         if self.inits.len() > 1 {
-            faults.push(format!("init was given {} times; an app has one context", self.inits.len()));
+            faults.push(format!(
+                "init was given {} times; an app has one context",
+                self.inits.len()
+            ));
         }
         let needs_init = !self.handlers.is_empty() && self.inits.is_empty() && TypeId::of::<C>() != TypeId::of::<()>();
         if needs_init {
@@ -240,26 +257,48 @@ impl<C: 'static> Builder<C> {
         // Without an init the context is `()`, as `faults` has made sure.
         let unit: Init<C> = Box::new(|_| {
             let unit: Box<dyn Any> = Box::new(());
-            unit.downcast::<C>().map(|b| *b).map_err(|_| Error::pipeline("no init was given"))
+            unit.downcast::<C>()
+                .map(|b| *b)
+                .map_err(|_| Error::pipeline("no init was given"))
         });
         let init = self.inits.pop().unwrap_or(unit);
         let mut endpoints = Vec::new();
         let mut handlers = Vec::new();
         for (path, contract, handler) in std::mem::take(&mut self.handlers) {
-            endpoints.push(Endpoint { paths: vec![path], handler: handlers.len(), contract: Arc::new(contract) });
+            endpoints.push(Endpoint {
+                paths: vec![path],
+                handler: handlers.len(),
+                contract: Arc::new(contract),
+            });
             handlers.push(handler);
         }
         let name: Arc<str> = Arc::from(self.name.as_str());
-        let card = ModelCard { name: Arc::clone(&name), task: "handlers".into(), description: None, endpoints };
-        let build = Arc::new(App { init, handlers: Arc::new(handlers) });
+        let card = ModelCard {
+            name: Arc::clone(&name),
+            task: "handlers".into(),
+            description: None,
+            endpoints,
+        };
+        let build = Arc::new(App {
+            init,
+            handlers: Arc::new(handlers),
+        });
         let spec = self.spec(name, build, self.replicas, BatchPolicy::default(), settings);
         Part { card, spec }
     }
 
     fn mounted(&self, mount: Mount, settings: &Settings) -> Part {
         let trimmed = mount.path.trim_matches('/');
-        let name: Arc<str> = if trimmed.is_empty() { Arc::from("root") } else { Arc::from(trimmed.replace('/', ".")) };
-        let endpoint = Endpoint { paths: vec![mount.path], handler: 0, contract: Arc::new(mount.contract) };
+        let name: Arc<str> = if trimmed.is_empty() {
+            Arc::from("root")
+        } else {
+            Arc::from(trimmed.replace('/', "."))
+        };
+        let endpoint = Endpoint {
+            paths: vec![mount.path],
+            handler: 0,
+            contract: Arc::new(mount.contract),
+        };
         let card = ModelCard {
             name: Arc::clone(&name),
             task: "pipeline".into(),
@@ -270,7 +309,14 @@ impl<C: 'static> Builder<C> {
         Part { card, spec }
     }
 
-    fn spec(&self, model: Arc<str>, build: Arc<dyn Build>, replicas: usize, batch: BatchPolicy, settings: &Settings) -> GroupSpec {
+    fn spec(
+        &self,
+        model: Arc<str>,
+        build: Arc<dyn Build>,
+        replicas: usize,
+        batch: BatchPolicy,
+        settings: &Settings,
+    ) -> GroupSpec {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         GroupSpec {
             cache_dir: settings.model_cache_dir.join(&*model),
@@ -290,7 +336,8 @@ impl<C: 'static> Builder<C> {
 mod tests {
     use super::*;
 
-    fn echo(_: &mut (), text: String) -> Result<String, Error> {
+    #[allow(clippy::unnecessary_wraps, reason = "the signature of a handler")]
+    fn echo((): &mut (), text: String) -> Result<String, Error> {
         Ok(text)
     }
 
@@ -305,7 +352,10 @@ mod tests {
         let faults = built.err().unwrap().0;
         assert_eq!(
             faults,
-            ["/echo is mounted twice; give each handler a path of its own", "init was given 2 times; an app has one context"]
+            [
+                "/echo is mounted twice; give each handler a path of its own",
+                "init was given 2 times; an app has one context"
+            ]
         );
     }
 

@@ -23,7 +23,10 @@ where
     F: Fn(&mut C, I) -> Result<O, Error> + Send + Sync + 'static,
 {
     Box::new(move |context, request| {
-        let answer = request.take_input().into_typed::<I>().and_then(|input| f(context, input));
+        let answer = request
+            .take_input()
+            .into_typed::<I>()
+            .and_then(|input| f(context, input));
         request.finish(answer.and_then(|value| Output::json(&value)));
     })
 }
@@ -35,7 +38,10 @@ where
     F: Fn(&mut C, I, &mut Stream<'_>) -> Result<(), Error> + Send + Sync + 'static,
 {
     Box::new(move |context, request| {
-        let ended = request.take_input().into_typed::<I>().and_then(|input| f(context, input, &mut Stream { request }));
+        let ended = request
+            .take_input()
+            .into_typed::<I>()
+            .and_then(|input| f(context, input, &mut Stream { request }));
         request.finish(ended.map(|()| Output::Chunks));
     })
 }
@@ -53,7 +59,10 @@ struct AppPipeline<C> {
 
 impl<C: 'static> Build for App<C> {
     fn build(&self, context: &ReplicaContext) -> Result<Box<dyn Pipeline>, Error> {
-        Ok(Box::new(AppPipeline { context: (self.init)(context)?, handlers: Arc::clone(&self.handlers) }))
+        Ok(Box::new(AppPipeline {
+            context: (self.init)(context)?,
+            handlers: Arc::clone(&self.handlers),
+        }))
     }
 }
 

@@ -90,9 +90,17 @@ impl Server {
         let request_timeout = self.settings.request_timeout;
         let start = |part: Part| {
             let group = Group::start(part.spec).map_err(AppError::System)?;
-            Ok(Arc::new(Model { card: part.card, group, request_timeout }))
+            Ok(Arc::new(Model {
+                card: part.card,
+                group,
+                request_timeout,
+            }))
         };
-        let models = self.parts.into_iter().map(start).collect::<Result<Vec<_>, AppError>>()?;
+        let models = self
+            .parts
+            .into_iter()
+            .map(start)
+            .collect::<Result<Vec<_>, AppError>>()?;
         let routes = Routes::new(models).map_err(|fault| AppError::Settings(vec![fault]))?;
         Ok((Arc::new(Service::new(routes)), self.settings))
     }

@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 
 /// Rooms and the rooms they may name, leaves apart.
 const MAY_USE: &[(&str, &[&str])] = &[
-    ("app", &["catalog", "config", "models", "backend", "worker", "service", "http"]),
+    (
+        "app",
+        &["catalog", "config", "models", "backend", "worker", "service", "http"],
+    ),
     ("server", &["app", "config", "worker", "service", "http"]),
     ("http", &["config", "service", "worker"]),
     ("service.rs", &["worker"]),
@@ -74,13 +77,19 @@ fn rooms_depend_downwards_only() {
     for (file, code) in sources() {
         let room = file.split('/').next().unwrap();
         let Some((_, allowed)) = MAY_USE.iter().find(|(name, _)| *name == room) else {
-            assert!(["lib.rs", "main.rs"].contains(&room), "{file} stands in no room of the rule");
+            assert!(
+                ["lib.rs", "main.rs"].contains(&room),
+                "{file} stands in no room of the rule"
+            );
             continue;
         };
         let own = room.trim_end_matches(".rs");
         for other in rooms.iter().filter(|r| **r != own) {
             let may = allowed.contains(other) || LEAVES.contains(other);
-            assert!(may || !names(&code, &format!("crate::{other}")), "{file} names crate::{other}");
+            assert!(
+                may || !names(&code, &format!("crate::{other}")),
+                "{file} names crate::{other}"
+            );
         }
     }
 }

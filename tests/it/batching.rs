@@ -12,7 +12,10 @@ use crate::support::{Fake, TestServer, eventually, fake_mount, models_dir};
 async fn fakes(replicas: usize, max: usize, delay: Duration) -> (TestServer, Fake) {
     let fake = Fake::default();
     let mount = fake_mount("/fake", &fake).replicas(replicas).batch(max, delay);
-    (TestServer::library(Server::builder::<()>().pipeline(mount).build().unwrap()).await, fake)
+    (
+        TestServer::library(Server::builder::<()>().pipeline(mount).build().unwrap()).await,
+        fake,
+    )
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -56,8 +59,11 @@ async fn replicas_are_threads_named_after_their_model_and_share_the_work() {
         let client = server.client.clone();
         async move { client.post("/fake", &json!({"row": row, "sleep_ms": 20})).await.ok() }
     }));
-    let threads: BTreeSet<String> =
-        answers.await.iter().map(|a| a["thread"].as_str().unwrap().to_owned()).collect();
+    let threads: BTreeSet<String> = answers
+        .await
+        .iter()
+        .map(|a| a["thread"].as_str().unwrap().to_owned())
+        .collect();
     assert_eq!(threads, ["fake/0", "fake/1", "fake/2"].map(str::to_owned).into());
 }
 
@@ -83,7 +89,10 @@ async fn two_hundred_requests_at_fifty_through_two_replicas_get_their_own_rows()
         }
     }));
     for (alone, together) in alone.iter().zip(together.await) {
-        assert!(close(&alone["results"]["y"], &together["results"]["y"]), "{alone} {together}");
+        assert!(
+            close(&alone["results"]["y"], &together["results"]["y"]),
+            "{alone} {together}"
+        );
     }
 }
 
@@ -102,8 +111,16 @@ async fn unequal_rows_never_meet_in_a_run() {
         let client = server.client.clone();
         let length = i % 5 + 1;
         async move {
-            let answer = client.post("/two", &json!({"a": [vec![1.0; length]], "b": [i]})).await.ok();
-            (answer["results"].as_object().unwrap().values().next().unwrap()[0].as_f64().unwrap(), length + i)
+            let answer = client
+                .post("/two", &json!({"a": [vec![1.0; length]], "b": [i]}))
+                .await
+                .ok();
+            (
+                answer["results"].as_object().unwrap().values().next().unwrap()[0]
+                    .as_f64()
+                    .unwrap(),
+                length + i,
+            )
         }
     }));
     for (got, want) in answers.await {
@@ -127,6 +144,13 @@ async fn a_model_whose_rows_lean_on_each_other_is_not_batched() {
     };
     for answer in join_all((0..16).map(ask)).await {
         // A row minus the mean of the rows of its run is zero only when it ran alone.
-        assert!(answer[0].as_array().unwrap().iter().all(|v| v.as_f64().unwrap().abs() < 1e-6), "{answer}");
+        assert!(
+            answer[0]
+                .as_array()
+                .unwrap()
+                .iter()
+                .all(|v| v.as_f64().unwrap().abs() < 1e-6),
+            "{answer}"
+        );
     }
 }

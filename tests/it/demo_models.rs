@@ -45,7 +45,11 @@ async fn digits_are_read_with_the_accuracy_its_readme_claims() {
     let answers = ask_all(&server, "/digits", requests).await;
     let labels = held_out["labels"].as_array().unwrap();
     assert!(labels.len() >= 400);
-    let right = answers.iter().zip(labels).filter(|(a, label)| a["results"]["label"][0] == **label).count();
+    let right = answers
+        .iter()
+        .zip(labels)
+        .filter(|(a, label)| a["results"]["label"][0] == **label)
+        .count();
     let accuracy = ratio(right, labels.len());
     println!("digits: {accuracy:.4} of {}", labels.len());
     assert!(accuracy >= 0.97, "{accuracy}");
@@ -56,9 +60,16 @@ async fn questions_are_answered_with_the_exact_match_its_readme_claims() {
     let server = demo(r#"[{"model":"question_answering","replicas":2}]"#).await;
     let held_out = fixture("qa_heldout.json");
     let cases = held_out.as_array().unwrap();
-    let requests = cases.iter().map(|c| json!({"question": c["question"], "context": c["context"]})).collect();
+    let requests = cases
+        .iter()
+        .map(|c| json!({"question": c["question"], "context": c["context"]}))
+        .collect();
     let answers = ask_all(&server, "/question_answering", requests).await;
-    let right = answers.iter().zip(cases).filter(|(a, c)| a["results"] == c["answer"]).count();
+    let right = answers
+        .iter()
+        .zip(cases)
+        .filter(|(a, c)| a["results"] == c["answer"])
+        .count();
     let exact = ratio(right, cases.len());
     println!("question answering: exact match {exact:.4} of {}", cases.len());
     assert!(exact >= 0.95, "{exact}");
@@ -68,12 +79,19 @@ async fn questions_are_answered_with_the_exact_match_its_readme_claims() {
 async fn his_name_is_found_for_names_nobody_trained_on() {
     let server = demo(r#"[{"model":"question_answering"}]"#).await;
     for name in ["Bernard", "Wolfgang", "Quillon", "Thaddeus", "Zebulon"] {
-        for context in [format!("Her name is Ann. His name is {name}."), format!("His name is {name}. Her name is Ann.")] {
+        for context in [
+            format!("Her name is Ann. His name is {name}."),
+            format!("His name is {name}. Her name is Ann."),
+        ] {
             let body = json!({"question": "What is his name?", "context": context});
             let answer = server.client.post("/question_answering", &body).await.ok();
             assert_eq!(answer["results"], name, "{context}");
             let (start, end) = (answer["start"].as_u64().unwrap(), answer["end"].as_u64().unwrap());
-            let span: String = context.chars().take(usize::try_from(end).unwrap()).skip(usize::try_from(start).unwrap()).collect();
+            let span: String = context
+                .chars()
+                .take(usize::try_from(end).unwrap())
+                .skip(usize::try_from(start).unwrap())
+                .collect();
             assert_eq!(span, name);
         }
     }
@@ -84,7 +102,10 @@ async fn answers_are_those_of_the_reference_program_alone_and_batched() {
     let reference = fixture("qa_reference.json");
     let cases = reference["cases"].as_array().unwrap();
     assert!(cases.len() >= 30);
-    for models in [r#"[{"model":"question_answering","max_batch_size":1}]"#, r#"[{"model":"question_answering","replicas":2}]"#] {
+    for models in [
+        r#"[{"model":"question_answering","max_batch_size":1}]"#,
+        r#"[{"model":"question_answering","replicas":2}]"#,
+    ] {
         let server = demo(models).await;
         let request = |c: &Value| {
             let top_k = c.get("top_k").filter(|k| !k.is_null()).cloned().unwrap_or(json!(1));
@@ -117,10 +138,21 @@ async fn questions_that_cannot_be_asked_are_told_with_their_path() {
     let told = async |body: Value| {
         let answer = server.client.post("/question_answering", &body).await;
         assert_eq!(answer.status, 422, "{}", answer.text());
-        answer.json()["detail"][0]["loc"].as_array().unwrap().last().unwrap().clone()
+        answer.json()["detail"][0]["loc"]
+            .as_array()
+            .unwrap()
+            .last()
+            .unwrap()
+            .clone()
     };
     assert_eq!(told(json!({"question": "", "context": "x"})).await, "question");
-    assert_eq!(told(json!({"question": "Who?", "context": "x", "top_k": 0})).await, "top_k");
+    assert_eq!(
+        told(json!({"question": "Who?", "context": "x", "top_k": 0})).await,
+        "top_k"
+    );
     let endless = "why ".repeat(400);
-    assert_eq!(told(json!({"question": endless, "context": "because ".repeat(400)})).await, "question");
+    assert_eq!(
+        told(json!({"question": endless, "context": "because ".repeat(400)})).await,
+        "question"
+    );
 }

@@ -12,7 +12,10 @@ use crate::support::{Fake, TestServer, eventually, fake_mount};
 #[tokio::test(flavor = "multi_thread")]
 async fn accepted_work_finishes_and_new_work_is_refused_kindly() {
     let fake = Fake::default();
-    let built = Server::builder::<()>().pipeline(fake_mount("/fake", &fake).replicas(2)).build().unwrap();
+    let built = Server::builder::<()>()
+        .pipeline(fake_mount("/fake", &fake).replicas(2))
+        .build()
+        .unwrap();
     let mut server = TestServer::library(built).await;
     let accepted: Vec<_> = (0..10)
         .map(|row| {
@@ -36,19 +39,31 @@ async fn accepted_work_finishes_and_new_work_is_refused_kindly() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn clients_that_keep_asking_on_new_connections_see_answers_and_refusals_only() {
-    let built = Server::builder::<()>().pipeline(fake_mount("/fake", &Fake::default()).replicas(2)).build().unwrap();
+    let built = Server::builder::<()>()
+        .pipeline(fake_mount("/fake", &Fake::default()).replicas(2))
+        .build()
+        .unwrap();
     let mut server = TestServer::library(built).await;
     let over = Arc::new(AtomicBool::new(false));
     let (answered, refused) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let url = format!("{}/fake", server.client.url);
     let clients: Vec<_> = (0..20)
         .map(|_| {
-            let (over, answered, refused, url) =
-                (Arc::clone(&over), Arc::clone(&answered), Arc::clone(&refused), url.clone());
+            let (over, answered, refused, url) = (
+                Arc::clone(&over),
+                Arc::clone(&answered),
+                Arc::clone(&refused),
+                url.clone(),
+            );
             tokio::spawn(async move {
                 let http = reqwest::Client::new();
                 while !over.load(Ordering::SeqCst) {
-                    let status = http.post(&url).body(r#"{"sleep_ms":5}"#).send().await.map(|r| r.status().as_u16());
+                    let status = http
+                        .post(&url)
+                        .body(r#"{"sleep_ms":5}"#)
+                        .send()
+                        .await
+                        .map(|r| r.status().as_u16());
                     match status {
                         Ok(200) => answered.fetch_add(1, Ordering::SeqCst),
                         Ok(503) => refused.fetch_add(1, Ordering::SeqCst),

@@ -16,10 +16,16 @@ impl Example {
         let folder = PathBuf::from(env!("CARGO_BIN_EXE_hostler")).with_file_name("examples");
         let mut command = Command::new(folder.join(name));
         let here = tempfile::tempdir().unwrap();
-        command.env_clear().env("SERVER_HOST", "127.0.0.1").env("SERVER_PORT", "0").current_dir(here.path());
+        command
+            .env_clear()
+            .env("SERVER_HOST", "127.0.0.1")
+            .env("SERVER_PORT", "0")
+            .current_dir(here.path());
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let url = lines.find_map(|line| line.unwrap().strip_prefix("docs: ").map(str::to_owned)).unwrap();
+        let url = lines
+            .find_map(|line| line.unwrap().strip_prefix("docs: ").map(str::to_owned))
+            .unwrap();
         std::thread::spawn(move || lines.for_each(drop));
         let client = Client::new(url.trim_end_matches("/docs").to_owned());
         eventually("ready", async || client.get("/health/readiness").await.status == 200).await;
@@ -46,7 +52,9 @@ async fn handlers_share_the_context_of_their_replica() {
     let refused = client.post("/greet", &json!({"name": ""})).await;
     assert_eq!(refused.status, 422);
     assert_eq!(refused.json()["detail"][0]["loc"], json!(["body", "name"]));
-    let counted = client.post_with("/countdown", &[("accept", "text/event-stream")], "2").await;
+    let counted = client
+        .post_with("/countdown", &[("accept", "text/event-stream")], "2")
+        .await;
     assert_eq!(counted.text(), "data: 2\n\ndata: 1\n\ndata: 0\n\n");
     let document = client.get("/openapi.json").await.ok();
     assert!(document["paths"]["/greet"]["post"].is_object());

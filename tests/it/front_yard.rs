@@ -10,8 +10,12 @@ fn read(file: &str) -> String {
 #[test]
 fn the_settings_table_of_the_readme_is_the_one_of_the_code() {
     let readme = read("README.md");
-    let (_, rest) = readme.split_once("<!-- settings -->").expect("the marker before the table");
-    let (table, _) = rest.split_once("<!-- /settings -->").expect("the marker after the table");
+    let (_, rest) = readme
+        .split_once("<!-- settings -->")
+        .expect("the marker before the table");
+    let (table, _) = rest
+        .split_once("<!-- /settings -->")
+        .expect("the marker after the table");
     assert_eq!(table.trim(), hostler::config::markdown().trim());
 }
 

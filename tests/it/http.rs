@@ -20,7 +20,10 @@ async fn one_model_in_the_settings_hides_the_other_everywhere() {
     assert_eq!(client.post("/one", &json!({"x": [1, 2]})).await.status, 404);
     for path in ["/", "/openapi.json", "/health/readiness"] {
         let text = client.get(path).await.text();
-        assert!(text.contains("two") && !text.contains("\"one\"") && !text.contains("/one"), "{path}: {text}");
+        assert!(
+            text.contains("two") && !text.contains("\"one\"") && !text.contains("/one"),
+            "{path}: {text}"
+        );
     }
 }
 
@@ -42,7 +45,10 @@ async fn the_health_routes_answer_with_and_without_a_slash() {
 #[tokio::test(flavor = "multi_thread")]
 async fn startup_answers_while_a_model_that_cannot_load_keeps_the_server_from_ready() {
     // A graph that reads well and cannot run: its only node is of an operator nobody has.
-    let models = models_dir(&[("good", crate::onnx::mlp(&[2, 2], 1)), ("bad", crate::onnx::unknown_operator())]);
+    let models = models_dir(&[
+        ("good", crate::onnx::mlp(&[2, 2], 1)),
+        ("bad", crate::onnx::unknown_operator()),
+    ]);
     let server = TestServer::loading(models.path(), r#"[{"model":"good"},{"model":"bad"}]"#, &[]).await;
     assert_eq!(server.client.get("/health/startup").await.status, 200);
     crate::support::eventually("the good one serves", async || {
@@ -54,7 +60,11 @@ async fn startup_answers_while_a_model_that_cannot_load_keeps_the_server_from_re
     let refused = server.client.post("/bad", &json!({"x": [1, 2]})).await;
     assert_eq!(refused.status, 503, "{}", refused.text());
     assert_eq!(refused.header("retry-after"), "1");
-    assert_eq!(server.client.get("/health/liveness").await.status, 200, "a restart would not mend it");
+    assert_eq!(
+        server.client.get("/health/liveness").await.status,
+        200,
+        "a restart would not mend it"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -64,8 +74,20 @@ async fn the_root_is_json_for_programs_and_a_page_for_browsers() {
     let told = server.client.get("/").await.ok();
     assert_eq!(told["models"][0]["name"], "one");
     assert_eq!(told["models"][0]["status"]["replicas"][0]["device"], "cpu");
-    let page = server.client.http.get(&server.client.url).header("accept", "text/html,*/*").send().await.unwrap();
-    assert!(page.headers()["content-type"].to_str().unwrap().starts_with("text/html"));
+    let page = server
+        .client
+        .http
+        .get(&server.client.url)
+        .header("accept", "text/html,*/*")
+        .send()
+        .await
+        .unwrap();
+    assert!(
+        page.headers()["content-type"]
+            .to_str()
+            .unwrap()
+            .starts_with("text/html")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -81,7 +103,9 @@ async fn every_example_of_the_docs_works_and_every_schema_reference_resolves() {
     }
     for (path, item) in document["paths"].as_object().unwrap() {
         let Some(post) = item.get("post") else { continue };
-        let examples = post["requestBody"]["content"]["application/json"]["examples"].as_object().unwrap();
+        let examples = post["requestBody"]["content"]["application/json"]["examples"]
+            .as_object()
+            .unwrap();
         for example in examples.values() {
             server.client.post(path, &example["value"]).await.ok();
         }
@@ -98,12 +122,18 @@ async fn every_example_of_the_docs_works_and_every_schema_reference_resolves() {
 async fn answers_carry_the_latency_and_the_id() {
     let models = models();
     let server = TestServer::folders(models.path(), TWO, &[]).await;
-    let answer = server.client.post_with("/one/", &[("x-banana-request-id", "b-7")], r#"{"x":[1,2]}"#).await;
+    let answer = server
+        .client
+        .post_with("/one/", &[("x-banana-request-id", "b-7")], r#"{"x":[1,2]}"#)
+        .await;
     assert_eq!((answer.status, answer.header("x-request-id")), (200, "b-7"));
     let latency: f64 = answer.header("metrics-latency").parse().unwrap();
     assert!(latency > 0.0 && latency < 10.0);
     let timing = answer.header("server-timing");
-    assert!(timing.starts_with("queue;dur=") && timing.contains("compute;dur="), "{timing}");
+    assert!(
+        timing.starts_with("queue;dur=") && timing.contains("compute;dur="),
+        "{timing}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -111,13 +141,24 @@ async fn cors_is_a_setting() {
     let models = models();
     let allowed = async |origins: &str| {
         let server = TestServer::folders(models.path(), TWO, &[("SERVER_CORS_ORIGINS", origins)]).await;
-        let request = server.client.http.request(reqwest::Method::OPTIONS, format!("{}/one", server.client.url));
-        let request = request.header("origin", "https://a.example").header("access-control-request-method", "POST");
+        let request = server
+            .client
+            .http
+            .request(reqwest::Method::OPTIONS, format!("{}/one", server.client.url));
+        let request = request
+            .header("origin", "https://a.example")
+            .header("access-control-request-method", "POST");
         let response = request.send().await.unwrap();
-        response.headers().get("access-control-allow-origin").map(|v| v.to_str().unwrap().to_owned())
+        response
+            .headers()
+            .get("access-control-allow-origin")
+            .map(|v| v.to_str().unwrap().to_owned())
     };
     assert_eq!(allowed("*").await.as_deref(), Some("*"));
-    assert_eq!(allowed("https://a.example,https://b.example").await.as_deref(), Some("https://a.example"));
+    assert_eq!(
+        allowed("https://a.example,https://b.example").await.as_deref(),
+        Some("https://a.example")
+    );
     assert_eq!(allowed("https://b.example").await, None);
 }
 
@@ -127,6 +168,10 @@ async fn an_endpoint_is_an_alias_beside_the_models_own_path() {
     let entry = r#"[{"model":"one","endpoint":"/predict/one"}]"#;
     let server = TestServer::folders(models.path(), entry, &[]).await;
     for path in ["/one", "/predict/one"] {
-        assert_eq!(server.client.post(path, &json!({"x": [1, 2]})).await.status, 200, "{path}");
+        assert_eq!(
+            server.client.post(path, &json!({"x": [1, 2]})).await.status,
+            200,
+            "{path}"
+        );
     }
 }

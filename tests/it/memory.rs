@@ -19,7 +19,11 @@ async fn a_replica_more_costs_activations_and_not_weights() {
         let server = TestServer::folders(models.path(), &entry, &[]).await;
         let row = vec![0.5f32; 2048];
         for _ in 0..4 {
-            server.client.post("/large", &serde_json::json!({"x": [row]})).await.ok();
+            server
+                .client
+                .post("/large", &serde_json::json!({"x": [row]}))
+                .await
+                .ok();
         }
         let after = anonymous();
         drop(server);

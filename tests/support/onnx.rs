@@ -24,10 +24,13 @@ pub fn mlp(layers: &[usize], seed: u64) -> Vec<u8> {
     graph.output("y", FLOAT, &["batch", &width(dense)]);
     let mut from = "x".to_owned();
     for i in 0..dense {
-        let last = i + 1 == dense;
-        let to = if last { "y".to_owned() } else { format!("sum{i}") };
+        let to = if i + 1 == dense {
+            "y".to_owned()
+        } else {
+            format!("sum{i}")
+        };
         graph.dense(&format!("dense{i}"), &from, &to, layers[i], layers[i + 1], &mut random);
-        if !last {
+        if i + 1 < dense {
             from = format!("hidden{i}");
             graph.node("Relu", &[&to], &[&from], vec![]);
         }
@@ -68,12 +71,13 @@ pub fn slow(iterations: usize) -> Vec<u8> {
     graph.node("Cast", &["wanted"], &["factor"], vec![int("to", INT64.into())]);
     graph.node("Mul", &["iterations", "factor"], &["trips"], vec![]);
     let mut body = Graph::default();
-    let side = size.to_string();
+    let square: &[&str] = &["512", "512"];
     body.input("iteration", INT64, &[]);
     body.input("condition", BOOL, &[]);
-    body.input("state", FLOAT, &[&side, &side]);
+    body.input("state", FLOAT, square);
     body.output("again", BOOL, &[]);
-    body.output("next", FLOAT, &[&side, &side]);
+    body.output("next", FLOAT, square);
+    body.0.name = "body".into();
     body.node("Identity", &["condition"], &["again"], vec![]);
     body.node("MatMul", &["state", "matrix"], &["next"], vec![]);
     let body = AttributeProto {
@@ -93,12 +97,7 @@ pub fn batch_variant() -> Vec<u8> {
     let mut graph = Graph::default();
     graph.input("x", FLOAT, &["batch", "4"]);
     graph.output("y", FLOAT, &["batch", "4"]);
-    graph.node(
-        "ReduceMean",
-        &["x"],
-        &["mean"],
-        vec![ints("axes", &[0]), int("keepdims", 1)],
-    );
+    graph.node("ReduceMean", &["x"], &["mean"], vec![ints("axes", &[0])]);
     graph.node("Sub", &["x", "mean"], &["y"], vec![]);
     graph.into_model("batch_variant")
 }
@@ -161,7 +160,6 @@ impl Graph {
         self.0.node.push(NodeProto {
             input: names(inputs),
             output: names(outputs),
-            name: format!("{op}{}", self.0.node.len()),
             op_type: op.into(),
             attribute,
         });
@@ -196,14 +194,10 @@ impl Graph {
 
     fn into_model(mut self, name: &str) -> Vec<u8> {
         self.0.name = name.into();
-        let opset = OperatorSetId {
-            domain: String::new(),
-            version: OPSET,
-        };
         let model = ModelProto {
             ir_version: IR_VERSION,
             graph: Some(self.0),
-            opset_import: vec![opset],
+            opset_import: vec![OperatorSetId { version: OPSET }],
         };
         model.encode_to_vec()
     }
@@ -263,7 +257,6 @@ messages! {
         opset_import: Vec<OperatorSetId> = (message, repeated, tag = "8");
     }
     OperatorSetId {
-        domain: String = (string, tag = "1");
         version: i64 = (int64, tag = "2");
     }
     GraphProto {
@@ -276,7 +269,6 @@ messages! {
     NodeProto {
         input: Vec<String> = (string, repeated, tag = "1");
         output: Vec<String> = (string, repeated, tag = "2");
-        name: String = (string, tag = "3");
         op_type: String = (string, tag = "4");
         attribute: Vec<AttributeProto> = (message, repeated, tag = "5");
     }

@@ -59,6 +59,18 @@ impl OnnxModel {
         OnnxSession::new(session).map_err(|e| Error::pipeline(e.to_string()))
     }
 
+    /// ONNX Runtime's messages name files by their whole path, which is nobody's business outside this machine.
+    fn without_paths(&self, message: &str, loaded: &Path) -> String {
+        let folders = [loaded.parent(), self.file.parent()];
+        folders
+            .into_iter()
+            .flatten()
+            .filter(|f| !f.as_os_str().is_empty())
+            .fold(message.to_owned(), |text, folder| {
+                text.replace(&format!("{}/", folder.display()), "")
+            })
+    }
+
     fn name(&self) -> String {
         self.file.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
@@ -78,7 +90,7 @@ impl OnnxModel {
             }
             builder.commit_from_file(&prepared.file)
         };
-        load().map_err(|e: ort::Error| e.to_string())
+        load().map_err(|e: ort::Error| self.without_paths(&e.to_string(), &prepared.file))
     }
 
     /// Made by the first replica that asks, while the others wait for it.
@@ -121,7 +133,7 @@ impl OnnxModel {
                 .with_execution_providers(&providers)?
                 .commit_from_file(&self.file)
         };
-        load().map_err(|e: ort::Error| e.to_string())
+        load().map_err(|e: ort::Error| self.without_paths(&e.to_string(), &self.file))
     }
 }
 

@@ -41,7 +41,7 @@ impl OnnxSession {
 
     /// Names of the inputs, in the order [`OnnxSession::run`] takes them.
     pub fn input_names(&self) -> impl Iterator<Item = &str> {
-        self.session.inputs().iter().map(|i| i.name())
+        self.session.inputs().iter().map(ort::value::Outlet::name)
     }
 
     /// Names of the outputs, in the order [`OnnxSession::run`] gives them.

@@ -6,17 +6,14 @@
 use super::endpoint::Span;
 use super::windows::Window;
 
+/// Start and end logits of a window.
+pub type Logits = (Vec<f32>, Vec<f32>);
+
 /// What a masked logit becomes, as in the reference.
 const MASKED: f32 = -10_000.0;
 
 /// The `top_k` best answers over all windows. `logits` holds start and end logits of each window.
-pub fn answers(
-    windows: &[Window],
-    logits: &[(Vec<f32>, Vec<f32>)],
-    context: &str,
-    top_k: usize,
-    max_answer_len: usize,
-) -> Vec<Span> {
+pub fn answers(windows: &[Window], logits: &[Logits], context: &str, top_k: usize, max_answer_len: usize) -> Vec<Span> {
     let text = Chars::new(context);
     let mut found: Vec<(String, Span)> = Vec::new();
     for (window, (start, end)) in windows.iter().zip(logits) {

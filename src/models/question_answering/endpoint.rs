@@ -8,6 +8,7 @@ use crate::contract::Example;
 
 /// A question and the text that holds its answer.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
+#[allow(clippy::struct_field_names, reason = "the names are the wire's")]
 pub struct Question {
     /// What is asked, in plain words.
     #[schema(min_length = 1, example = "What is his name?")]

@@ -25,7 +25,7 @@ pub const TASK: Task = Task {
 /// Outputs the graph must have, named as every exporter names them.
 const OUTPUTS: [&str; 2] = ["start_logits", "end_logits"];
 
-fn load(source: Source<'_>) -> Result<Loaded, String> {
+fn load(source: &Source<'_>) -> Result<Loaded, String> {
     let outputs: Vec<_> = source.graph.signature.outputs.iter().map(|o| o.name.as_str()).collect();
     if let Some(missing) = OUTPUTS.iter().find(|name| !outputs.contains(name)) {
         return Err(format!(

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::decode::answers;
+use super::decode::{Logits, answers};
 use super::endpoint::{Answer, Question};
 use super::windows::{Window, Windower};
 use crate::backend::onnx::OnnxSession;
@@ -35,7 +35,7 @@ struct Work {
     request: Request,
     question: Question,
     windows: Vec<Window>,
-    logits: Vec<(Vec<f32>, Vec<f32>)>,
+    logits: Vec<Logits>,
 }
 
 impl QuestionAnswering {
@@ -89,7 +89,7 @@ impl QuestionAnswering {
     }
 
     /// Runs windows together; gives start and end logits of each, padding cut off.
-    fn run_windows(&mut self, windows: &[&Window]) -> Result<Vec<(Vec<f32>, Vec<f32>)>, Error> {
+    fn run_windows(&mut self, windows: &[&Window]) -> Result<Vec<Logits>, Error> {
         let longest = windows.iter().map(|w| w.ids.len()).max().unwrap_or(0);
         let inputs: Vec<_> = self
             .inputs

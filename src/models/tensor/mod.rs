@@ -22,7 +22,7 @@ const EXAMPLE_ELEMENTS: usize = 20_000;
 /// # Errors
 /// None today; the signature of a registry entry.
 #[allow(clippy::unnecessary_wraps, reason = "the signature of every task of the registry")]
-pub fn load(source: Source<'_>) -> Result<Loaded, String> {
+pub fn load(source: &Source<'_>) -> Result<Loaded, String> {
     let signature = source.graph.signature.clone();
     let inputs = dummy::zeros(&signature);
     let example = (inputs.iter().map(crate::tensor::Tensor::len).sum::<usize>() <= EXAMPLE_ELEMENTS).then(|| {

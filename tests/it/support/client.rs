@@ -39,15 +39,20 @@ pub struct Client {
 
 impl Client {
     pub fn new(url: String) -> Self {
-        Self { url, http: reqwest::Client::new() }
+        Self {
+            url,
+            http: reqwest::Client::new(),
+        }
     }
 
     pub async fn get(&self, path: &str) -> Answer {
-        self.send("get", path, self.http.get(format!("{}{path}", self.url))).await
+        self.send("get", path, self.http.get(format!("{}{path}", self.url)))
+            .await
     }
 
     pub async fn post(&self, path: &str, body: &Value) -> Answer {
-        self.post_with(path, &[("content-type", "application/json")], body.to_string()).await
+        self.post_with(path, &[("content-type", "application/json")], body.to_string())
+            .await
     }
 
     pub async fn post_with(&self, path: &str, headers: &[(&str, &str)], body: impl Into<reqwest::Body>) -> Answer {
@@ -66,10 +71,17 @@ impl Client {
 
     /// What a path answers, its documentation must name.
     async fn documented(&self, verb: &str, path: &str, status: u16) {
-        let Ok(response) = self.http.get(format!("{}/openapi.json", self.url)).send().await else { return };
+        let Ok(response) = self.http.get(format!("{}/openapi.json", self.url)).send().await else {
+            return;
+        };
         let document: Value = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap();
-        let Some(operation) = document["paths"].get(path).and_then(|p| p.get(verb)) else { return };
+        let Some(operation) = document["paths"].get(path).and_then(|p| p.get(verb)) else {
+            return;
+        };
         let named = operation["responses"].get(status.to_string()).is_some();
-        assert!(named, "{verb} {path} answered {status}, which its OpenAPI does not name");
+        assert!(
+            named,
+            "{verb} {path} answered {status}, which its OpenAPI does not name"
+        );
     }
 }

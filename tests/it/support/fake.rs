@@ -75,7 +75,11 @@ impl Pipeline for FakePipeline {
             } else if order.chunks > 0 {
                 Ok(Output::Chunks)
             } else {
-                Output::json(&Done { row: order.row, batch: size, thread })
+                Output::json(&Done {
+                    row: order.row,
+                    batch: size,
+                    thread,
+                })
             });
         }
         Ok(())

@@ -56,7 +56,11 @@ impl TestServer {
     pub async fn loading(dir: &Path, models: &str, more: &[(&str, &str)]) -> Self {
         let cache = tempfile::tempdir().unwrap();
         let (dir, cache_dir) = (dir.to_str().unwrap(), cache.path().to_str().unwrap());
-        let fixed = [("SERVER_MODELS", models), ("SERVER_MODELS_DIR", dir), ("SERVER_MODEL_CACHE_DIR", cache_dir)];
+        let fixed = [
+            ("SERVER_MODELS", models),
+            ("SERVER_MODELS_DIR", dir),
+            ("SERVER_MODEL_CACHE_DIR", cache_dir),
+        ];
         let settings = settings(&[&fixed[..], more].concat());
         let plan = Plan::make(&settings).unwrap_or_else(|e| panic!("{e}"));
         let runtime = app::load_runtime().unwrap_or_else(|e| panic!("{e}"));
@@ -78,7 +82,11 @@ impl TestServer {
         let (bound_tx, bound) = oneshot::channel();
         let serving = Arc::clone(&service);
         let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(2)
+                .enable_all()
+                .build()
+                .unwrap();
             runtime.block_on(async move {
                 let listening = app::bind(LOOPBACK, 0).await.unwrap();
                 bound_tx.send(listening.url()).unwrap();
@@ -87,7 +95,13 @@ impl TestServer {
             });
         });
         let client = Client::new(bound.await.unwrap());
-        Self { client, service, stop: Some(stop), thread: Some(thread), _cache: cache }
+        Self {
+            client,
+            service,
+            stop: Some(stop),
+            thread: Some(thread),
+            _cache: cache,
+        }
     }
 
     /// Asks the server to stop, as SIGTERM does; the drain goes on while the test does.

@@ -1,0 +1,48 @@
+# `make` lists the targets.
+SHELL := /bin/bash
+CARGO ?= cargo
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+LIBRARY := $(if $(ORT_DYLIB_PATH),true,scripts/onnxruntime.sh)
+IMAGE ?= hostler
+
+.DEFAULT_GOAL := help
+.PHONY: help serve build test lint bench e2e image library
+
+help: ## this list
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+serve: build ## build the server and serve the models of .env
+	@exec $(TARGET)/release/hostler
+
+build: library ## the release build
+	$(CARGO) build --release --locked
+
+test: library ## every test; does its own set-up
+	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
+	  set -x; $(CARGO) nextest run --locked && $(CARGO) test --locked --doc; \
+	else \
+	  set -x; $(CARGO) test --locked; \
+	fi
+	python3 -B scripts/check.py
+	HOSTLER_BIN=$(TARGET)/debug/hostler python3 -B tests/e2e/readme.py
+
+lint: ## formatting, clippy without warnings, licences and sources of dependencies
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	@if $(CARGO) deny --version >/dev/null 2>&1; then \
+	  set -x; $(CARGO) fetch --locked --quiet && $(CARGO) deny --offline check bans licenses sources; \
+	else \
+	  echo "cargo-deny is not installed: dependencies were not checked (cargo install --locked cargo-deny)"; \
+	fi
+
+bench: library ## the benchmarks of benches/
+	$(CARGO) run --release --locked -p hostler-benches
+
+e2e: build ## dashboard and docs in headless Chromium
+	scripts/e2e.sh
+
+image: ## the container image
+	docker build -t $(IMAGE) .
+
+library: ## ONNX Runtime, where it is missing
+	@$(LIBRARY)
