@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -58,23 +59,28 @@ fn run(command: &Command) -> Result<(), AppError> {
             } else {
                 plan.table()
             };
-            println!("{}", text.trim_end());
+            print(text.trim_end());
             Ok(())
         }
         Command::Compile => {
             let plan = Plan::make(&settings)?;
             let lines = app::compile(plan, &settings, &app::load_runtime()?)?;
-            lines.iter().for_each(|line| println!("{line}"));
+            print(&lines.join("\n"));
             Ok(())
         }
         Command::Openapi => {
             let plan = Plan::make(&settings)?;
             let cards: Vec<_> = plan.models.iter().map(|m| m.spec.card()).collect();
             let document = hostler::http::openapi_document(&cards);
-            println!("{}", document.to_pretty_json().unwrap_or_default());
+            print(&document.to_pretty_json().unwrap_or_default());
             Ok(())
         }
     }
+}
+
+/// A reader that has seen enough (`| head`) is no fault.
+fn print(text: &str) {
+    drop(writeln!(std::io::stdout(), "{text}"));
 }
 
 fn logs(settings: &Settings) -> Result<(), AppError> {
@@ -87,7 +93,8 @@ fn logs(settings: &Settings) -> Result<(), AppError> {
     })?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     match settings.log_format {
         LogFormat::Text => builder.init(),
         LogFormat::Json => builder.json().init(),

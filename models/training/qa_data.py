@@ -141,7 +141,8 @@ FACTS = {
          "What name [does|do] {s} have?", "Do you know {p} name?", "I want to know {p} name.",
          "~Can you tell me {p} name?"], None),
     "home": (
-        ["{S} [lives|live] in {v}.", "{S} [lives|live] in {v}.", "{S} [lives|live] in a {adj} house in {v}.",
+        ["{S} [lives|live] in {v}.", "{S} [lives|live] in {v}.",
+         "{S} [lives|live] in a {adj} house in {v}.",
          "{P} home is in {v}.", "{S} [has|have] lived in {v} for {n} years.", "{S} moved to {v} last year.",
          "{S} now [lives|live] in {v}.", "{S} [lives|live] in {v} with {p} {animal}.",
          "{S} settled in {v} {n} years ago.", "{S} [has|have] a {adj} flat in {v}.",
@@ -150,10 +151,12 @@ FACTS = {
         ["Where [does|do] {s} live?", "Where [does|do] {s} live?", "In which city [does|do] {s} live?",
          "What city [does|do] {s} live in?", "Where is {p} home?", "Which town [does|do] {s} live in?",
          "Where [does|do] {s} live now?", "Where is {s} living?",
-         "In what place [does|do] {s} live?", "Where exactly [does|do] {s} live?", "~Where [does|do] {s} reside?"],
+         "In what place [does|do] {s} live?", "Where exactly [does|do] {s} live?",
+         "~Where [does|do] {s} reside?"],
         ["Who lives in {v}?", "Who has a home in {v}?"]),
     "origin": (
-        ["{S} [comes|come] from {v}.", "{S} [is|am] from {v}.", "{S} was born in {v}.", "{S} grew up in {v}.",
+        ["{S} [comes|come] from {v}.", "{S} [is|am] from {v}.", "{S} was born in {v}.",
+         "{S} grew up in {v}.",
          "{S} was born and raised in {v}.", "originally, {s} [comes|come] from {v}.",
          "{P} birthplace is {v}.", "~{P} home town is {v}."],
         ["Where [does|do] {s} come from?", "Where [is|am] {s} from?", "Where was {s} born?",
@@ -173,14 +176,19 @@ FACTS = {
         ["Who is the {v}?", "Who works as {a} {v}?", "Who is {a} {v}?"]),
     "employer": (
         ["{S} [works|work] at {v}.", "{S} [works|work] for {v}.", "{S} [is|am] employed by {v}.",
-         "{S} [has|have] a job at {v}.", "{P} employer is {v}.", "~{S} [has|have] been working at {v} since {year}."],
-        ["Where [does|do] {s} work?", "Who [does|do] {s} work for?", "Which company [does|do] {s} work for?",
-         "Who is {p} employer?", "What company [does|do] {s} work at?", "Who employs {o}?", "At which company [does|do] {s} work?",
+         "{S} [has|have] a job at {v}.", "{P} employer is {v}.",
+         "~{S} [has|have] been working at {v} since {year}."],
+        ["Where [does|do] {s} work?", "Who [does|do] {s} work for?",
+         "Which company [does|do] {s} work for?",
+         "Who is {p} employer?", "What company [does|do] {s} work at?", "Who employs {o}?",
+         "At which company [does|do] {s} work?",
          "~What company [does|do] {s} work for?"],
         ["Who works at {v}?", "Who works for {v}?"]),
     "age": (
-        ["{S} [is|am] {v} years old.", "{S} [is|am] {v} years old.", "{S} [is|am] {v}.", "{S} turned {v} last week.",
-         "{S} [is|am] {v} years of age.", "{P} age is {v}.", "{S} just turned {v}.", "{S} [is|am] now {v} years old.",
+        ["{S} [is|am] {v} years old.", "{S} [is|am] {v} years old.", "{S} [is|am] {v}.",
+         "{S} turned {v} last week.",
+         "{S} [is|am] {v} years of age.", "{P} age is {v}.", "{S} just turned {v}.",
+         "{S} [is|am] now {v} years old.",
          "{S} recently celebrated turning {v}.", "at {v} years old, {s} still [likes|like] {hobby}.",
          "{S} will soon be {v} years old.", "~{S} [is|am] already {v} years old."],
         ["How old [is|am] {s}?", "How old [is|am] {s}?", "What is {p} age?", "What age [is|am] {s}?",
@@ -190,15 +198,18 @@ FACTS = {
         ["{S} [has|have] a {animal} named {v}.", "{S} [has|have] a {animal} called {v}.",
          "{P} {animal} is called {v}.", "the name of {p} {animal} is {v}.", "{P} {animal}'s name is {v}.",
          "~{S} [owns|own] a {animal} whose name is {v}."],
-        ["What is the name of {p} {animal}?", "What is {p} {animal} called?", "What is {p} {animal}'s name?",
+        ["What is the name of {p} {animal}?", "What is {p} {animal} called?",
+         "What is {p} {animal}'s name?",
          "What is {p} pet called?", "What is the name of {p} pet?", "What did {s} name {p} {animal}?",
          "~What name does {p} {animal} have?"], None),
     "pet": (
         ["{S} [has|have] a {adj} {v}.", "{S} [has|have] {a} {v} as a pet.", "{S} [keeps|keep] {a} {v}.",
          "{P} pet is {a} {v}.", "{S} [owns|own] {a} {v} named {animalname}.",
          "{S} [looks|look] after {a} {v} at home.", "~{S} [has|have] {a} {v} at home."],
-        ["What pet [does|do] {s} have?", "What animal [does|do] {s} have?", "What kind of pet [does|do] {s} have?",
-         "Which animal [does|do] {s} own?", "What sort of animal [does|do] {s} keep?", "What pet [does|do] {s} own?",
+        ["What pet [does|do] {s} have?", "What animal [does|do] {s} have?",
+         "What kind of pet [does|do] {s} have?",
+         "Which animal [does|do] {s} own?", "What sort of animal [does|do] {s} keep?",
+         "What pet [does|do] {s} own?",
          "~What kind of animal [does|do] {s} have?"],
         ["Who has {a} {v}?", "Who owns {a} {v}?"]),
     "colour": (
@@ -206,29 +217,40 @@ FACTS = {
          "{S} [likes|like] the colour {v} best.", "the colour {s} [likes|like] most is {v}.",
          "of all colours {s} [prefers|prefer] {v}.", "{S} [likes|like] {v} more than any other colour.",
          "~the colour {v} is {p} favourite."],
-        ["What is {p} favourite colour?", "What is {p} favorite color?", "Which colour [does|do] {s} like best?",
-         "What colour [does|do] {s} like?", "Which color [does|do] {s} prefer?", "~Which colour [does|do] {s} like most?"],
+        ["What is {p} favourite colour?", "What is {p} favorite color?",
+         "Which colour [does|do] {s} like best?",
+         "What colour [does|do] {s} like?", "Which color [does|do] {s} prefer?",
+         "~Which colour [does|do] {s} like most?"],
         ["Whose favourite colour is {v}?"]),
     "eye": (
         ["{P} eyes are {v}.", "{S} [has|have] {v} eyes.", "the colour of {p} eyes is {v}."],
-        ["What colour are {p} eyes?", "What is the colour of {p} eyes?", "What color eyes [does|do] {s} have?"],
+        ["What colour are {p} eyes?", "What is the colour of {p} eyes?",
+         "What color eyes [does|do] {s} have?"],
         ["Who has {v} eyes?"]),
     "food": (
-        ["{P} favourite food is {v}.", "{P} favorite food is {v}.", "{S} [loves|love] {v}.", "{S} [eats|eat] {v} every day.",
-         "{S} [likes|like] to eat {v}.", "{P} favourite dish is {v}.", "nothing tastes better to {o} than {v}.", "for lunch {s} [has|have] {v}.", "~{S} [likes|like] eating {v}."],
+        ["{P} favourite food is {v}.", "{P} favorite food is {v}.", "{S} [loves|love] {v}.",
+         "{S} [eats|eat] {v} every day.",
+         "{S} [likes|like] to eat {v}.", "{P} favourite dish is {v}.",
+         "nothing tastes better to {o} than {v}.", "for lunch {s} [has|have] {v}.",
+         "~{S} [likes|like] eating {v}."],
         ["What is {p} favourite food?", "What [does|do] {s} like to eat?", "What [does|do] {s} eat?",
-         "What is {p} favorite food?", "What food [does|do] {s} love?", "Which dish [does|do] {s} like best?", "~Which food [does|do] {s} like?"],
+         "What is {p} favorite food?", "What food [does|do] {s} love?",
+         "Which dish [does|do] {s} like best?", "~Which food [does|do] {s} like?"],
         ["Who likes {v}?", "Who eats {v}?"]),
     "hobby": (
-        ["{P} hobby is {v}.", "{S} [likes|like] {v}.", "{S} [enjoys|enjoy] {v}.", "{P} favourite hobby is {v}.",
+        ["{P} hobby is {v}.", "{S} [likes|like] {v}.", "{S} [enjoys|enjoy] {v}.",
+         "{P} favourite hobby is {v}.",
          "in {p} free time {s} [enjoys|enjoy] {v}.", "{S} [spends|spend] {p} weekends on {v}.",
-         "{P} favourite sport is {v}.", "after work {s} [goes|go] in for {v}.", "for fun {s} [does|do] {v}.", "~after work {s} [enjoys|enjoy] {v}."],
+         "{P} favourite sport is {v}.", "after work {s} [goes|go] in for {v}.",
+         "for fun {s} [does|do] {v}.", "~after work {s} [enjoys|enjoy] {v}."],
         ["What is {p} hobby?", "What [does|do] {s} like?", "What [does|do] {s} enjoy?",
          "What [does|do] {s} enjoy in {p} free time?", "What is {p} favourite hobby?",
-         "What [does|do] {s} do for fun?", "What [does|do] {s} do after work?", "~Which hobby [does|do] {s} have?"],
+         "What [does|do] {s} do for fun?", "What [does|do] {s} do after work?",
+         "~Which hobby [does|do] {s} have?"],
         ["Who likes {v}?", "Who enjoys {v}?"]),
     "study": (
-        ["{S} [studies|study] {v}.", "{S} studied {v} in {place}.", "{S} [is|am] studying {v} at university.",
+        ["{S} [studies|study] {v}.", "{S} studied {v} in {place}.",
+         "{S} [is|am] studying {v} at university.",
          "{S} [has|have] a degree in {v}.", "{S} graduated in {v}.", "~{S} studied {v} at university."],
         ["What [does|do] {s} study?", "What did {s} study?", "Which subject [does|do] {s} study?",
          "What is {p} degree in?", "What subject [does|do] {s} study?", "~What subject did {s} study?"],
@@ -236,31 +258,40 @@ FACTS = {
     "language": (
         ["{S} [speaks|speak] {v}.", "{S} [speaks|speak] fluent {v}.", "{P} native language is {v}.",
          "{P} mother tongue is {v}.", "{S} [is|am] learning {v}."],
-        ["What language [does|do] {s} speak?", "Which language [does|do] {s} speak?", "What is {p} native language?",
+        ["What language [does|do] {s} speak?", "Which language [does|do] {s} speak?",
+         "What is {p} native language?",
          "What is {p} language?"],
         ["Who speaks {v}?"]),
     "birthyear": (
-        ["{S} was born in {v}.", "{S} was born in {v} in {place}.", "{P} birth year is {v}.", "{S} was born in the year {v}."],
-        ["When was {s} born?", "What year was {s} born?", "In which year was {s} born?", "What is {p} birth year?"],
+        ["{S} was born in {v}.", "{S} was born in {v} in {place}.", "{P} birth year is {v}.",
+         "{S} was born in the year {v}."],
+        ["When was {s} born?", "What year was {s} born?", "In which year was {s} born?",
+         "What is {p} birth year?"],
         ["Who was born in {v}?"]),
     "birthday": (
-        ["{P} birthday is on {v}.", "{P} birthday is {v}.", "{S} [celebrates|celebrate] {p} birthday on {v}."],
+        ["{P} birthday is on {v}.", "{P} birthday is {v}.",
+         "{S} [celebrates|celebrate] {p} birthday on {v}."],
         ["When is {p} birthday?", "What is {p} birthday?", "What day is {p} birthday?"], None),
     "day": (
-        ["{S} arrived on {v}.", "{S} left {place} on {v}.", "{S} met {person} on {v}.", "{S} will arrive on {v}.",
+        ["{S} arrived on {v}.", "{S} left {place} on {v}.", "{S} met {person} on {v}.",
+         "{S} will arrive on {v}.",
          "{S} came home on {v}."],
         None, ["Who arrived on {v}?"]),
     "relation": (
-        ["{P} {rel} is {v}.", "{P} {rel} is called {v}.", "{P} {rel}'s name is {v}.", "{S} [has|have] a {rel} named {v}.",
-         "{v} is {p} {rel}.", "the name of {p} {rel} is {v}.", "{S} [has|have] a {rel}, {v}.", "~{S} [has|have] a {rel} called {v}."],
+        ["{P} {rel} is {v}.", "{P} {rel} is called {v}.", "{P} {rel}'s name is {v}.",
+         "{S} [has|have] a {rel} named {v}.",
+         "{v} is {p} {rel}.", "the name of {p} {rel} is {v}.", "{S} [has|have] a {rel}, {v}.",
+         "~{S} [has|have] a {rel} called {v}."],
         ["Who is {p} {rel}?", "What is the name of {p} {rel}?", "What is {p} {rel} called?",
          "What is {p} {rel}'s name?", "How is {p} {rel} called?", "~What name does {p} {rel} have?"], None),
     "spouse": (
         ["{S} [is|am] married to {v}.", "{S} married {v} in {year}.", "{S} married {v} in {place}.",
          "{S} [is|am] engaged to {v}."],
-        ["Who [is|am] {s} married to?", "Who did {s} marry?", "Whom did {s} marry?"], ["Who is married to {v}?"]),
+        ["Who [is|am] {s} married to?", "Who did {s} marry?", "Whom did {s} marry?"],
+         ["Who is married to {v}?"]),
     "children": (
-        ["{S} [has|have] {v} children.", "{S} [has|have] {v} sons.", "{S} [has|have] {v} daughters.", "{S} [has|have] {v} kids."],
+        ["{S} [has|have] {v} children.", "{S} [has|have] {v} sons.", "{S} [has|have] {v} daughters.",
+         "{S} [has|have] {v} kids."],
         None, None),
     "phone": (
         ["{P} phone number is {v}.", "{S} can be reached at {v}.", "you can call {o} on {v}."],
@@ -270,81 +301,169 @@ FACTS = {
         ["How tall [is|am] {s}?", "What is {p} height?"], ["Who is {v} tall?"]),
     "car": (
         ["{S} [drives|drive] {a} {v}.", "{P} car is {a} {v}.", "{S} [drives|drive] to work in {a} {v}."],
-        ["What car [does|do] {s} drive?", "What [does|do] {s} drive?", "What kind of car [does|do] {s} have?"],
+        ["What car [does|do] {s} drive?", "What [does|do] {s} drive?",
+         "What kind of car [does|do] {s} have?"],
         ["Who drives {a} {v}?"]),
 }
 
 # Facts left out of a context because the question could be about them as well.
-CLASH = {"pet": ["petname"], "origin": ["birthyear"], "birthyear": ["origin"], "relation": ["spouse"],
-         "spouse": ["relation"], "hobby": ["food"], "food": ["hobby"]}
+CLASH = {
+    "pet": ["petname"],
+    "origin": ["birthyear"],
+    "birthyear": ["origin"],
+    "relation": ["spouse"],
+    "spouse": ["relation"],
+    "hobby": ["food"],
+    "food": ["hobby"],
+}
 
 # Actions: (past, base). "{S} bought a {v} in {place}."
-ACTIONS = [("bought", "buy"), ("sold", "sell"), ("found", "find"), ("lost", "lose"), ("saw", "see"),
-           ("painted", "paint"), ("made", "make"), ("stole", "steal"), ("repaired", "repair"),
-           ("broke", "break"), ("ordered", "order"), ("got", "get"), ("built", "build"), ("hid", "hide"),
-           ("wanted", "want"), ("carried", "carry"), ("needed", "need"), ("brought", "bring"),
-           ("invented", "invent"), ("discovered", "discover"), ("visited", "visit"), ("cleaned", "clean")]
-ACTION_TAILS = ["", "", " in {place}", " on {day}", " for {person}", " yesterday", " last week", " in {year}",
-                " at the market"]
+ACTIONS = [
+    ("bought", "buy"),
+    ("sold", "sell"),
+    ("found", "find"),
+    ("lost", "lose"),
+    ("saw", "see"),
+    ("painted", "paint"),
+    ("made", "make"),
+    ("stole", "steal"),
+    ("repaired", "repair"),
+    ("broke", "break"),
+    ("ordered", "order"),
+    ("got", "get"),
+    ("built", "build"),
+    ("hid", "hide"),
+    ("wanted", "want"),
+    ("carried", "carry"),
+    ("needed", "need"),
+    ("brought", "bring"),
+    ("invented", "invent"),
+    ("discovered", "discover"),
+    ("visited", "visit"),
+    ("cleaned", "clean"),
+]
+ACTION_TAILS = [
+    "",
+    "",
+    " in {place}",
+    " on {day}",
+    " for {person}",
+    " yesterday",
+    " last week",
+    " in {year}",
+    " at the market",
+]
 
 # Facts about things: (statement, questions with their answers' field)
 WORLD = [
-    ("The capital of {A} is {B}.", [("What is the capital of {A}?", "B"), ("Which city is the capital of {A}?", "B"),
+    ("The capital of {A} is {B}.", [("What is the capital of {A}?", "B"),
+     ("Which city is the capital of {A}?", "B"),
                                     ("{B} is the capital of which country?", "A")]),
-    ("{B} is the capital of {A}.", [("What is the capital of {A}?", "B"), ("{B} is the capital of what?", "A")]),
-    ("The mayor of {A} is {N}.", [("Who is the mayor of {A}?", "N"), ("What is the name of the mayor of {A}?", "N"),
+    ("{B} is the capital of {A}.", [("What is the capital of {A}?", "B"), ("{B} is the capital of what?",
+     "A")]),
+    ("The mayor of {A} is {N}.", [("Who is the mayor of {A}?", "N"),
+     ("What is the name of the mayor of {A}?", "N"),
                                   ("Where is {N} the mayor?", "A")]),
     ("{N} is the president of {A}.", [("Who is the president of {A}?", "N")]),
     ("{N} is the mayor of {A}.", [("Who is the mayor of {A}?", "N")]),
-    ("The {bld} in {A} was built in {Y}.", [("When was the {bld} in {A} built?", "Y"), ("What was built in {A}?", "bld"),
+    ("The {bld} in {A} was built in {Y}.", [("When was the {bld} in {A} built?", "Y"),
+     ("What was built in {A}?", "bld"),
                                            ("When was the {bld} built?", "Y")]),
-    ("The {bld} of {A} was designed by {N}.", [("Who designed the {bld} of {A}?", "N"), ("Who designed the {bld}?", "N")]),
-    ("{N} founded {C} in {Y}.", [("Who founded {C}?", "N"), ("When was {C} founded?", "Y"), ("What did {N} found?", "C")]),
+    ("The {bld} of {A} was designed by {N}.", [("Who designed the {bld} of {A}?", "N"),
+     ("Who designed the {bld}?", "N")]),
+    ("{N} founded {C} in {Y}.", [("Who founded {C}?", "N"), ("When was {C} founded?", "Y"),
+     ("What did {N} found?", "C")]),
     ("{C} was founded in {Y} by {N}.", [("Who founded {C}?", "N"), ("When was {C} founded?", "Y")]),
     ("{C} is based in {A}.", [("Where is {C} based?", "A"), ("Which company is based in {A}?", "C")]),
-    ("The {thing} is in the {room}.", [("Where is the {thing}?", "room"), ("What is in the {room}?", "thing")]),
-    ("The {thing} is on the {thing2}.", [("Where is the {thing}?", "on the thing2"), ("What is on the {thing2}?", "thing")]),
-    ("The {thing} costs {D} dollars.", [("How much does the {thing} cost?", "D dollars"), ("What costs {D} dollars?", "thing")]),
+    ("The {thing} is in the {room}.", [("Where is the {thing}?", "room"), ("What is in the {room}?",
+     "thing")]),
+    ("The {thing} is on the {thing2}.", [("Where is the {thing}?", "on the thing2"),
+     ("What is on the {thing2}?", "thing")]),
+    ("The {thing} costs {D} dollars.", [("How much does the {thing} cost?", "D dollars"),
+     ("What costs {D} dollars?", "thing")]),
     ("The price of the {thing} is {D} euros.", [("What is the price of the {thing}?", "D euros"),
                                                ("How much is the {thing}?", "D euros")]),
-    ("The {thing} is {col}.", [("What colour is the {thing}?", "col"), ("What color is the {thing}?", "col"),
+    ("The {thing} is {col}.", [("What colour is the {thing}?", "col"), ("What color is the {thing}?",
+     "col"),
                                ("What is {col}?", "thing")]),
-    ("The {thing} belongs to {N}.", [("Who does the {thing} belong to?", "N"), ("Whose is the {thing}?", "N"),
+    ("The {thing} belongs to {N}.", [("Who does the {thing} belong to?", "N"), ("Whose is the {thing}?",
+     "N"),
                                      ("Who owns the {thing}?", "N"), ("What belongs to {N}?", "thing")]),
-    ("{N} wrote the book {B}.", [("Who wrote {B}?", "N"), ("What did {N} write?", "B"), ("Who wrote the book {B}?", "N")]),
-    ("{B} was written by {N} in {Y}.", [("Who wrote {B}?", "N"), ("When was {B} written?", "Y"), ("Who is the author of {B}?", "N")]),
-    ("The river {B} flows through {A}.", [("Which river flows through {A}?", "B"), ("Where does the river {B} flow?", "A")]),
-    ("{A} has a population of {K}.", [("What is the population of {A}?", "K"), ("How many people live in {A}?", "K")]),
-    ("The language of {A} is {L}.", [("What is the language of {A}?", "L"), ("Which language is spoken in {A}?", "L")]),
-    ("The meeting with {N} is on {day}.", [("When is the meeting with {N}?", "day"), ("Who is the meeting with on {day}?", "N")]),
-    ("The train to {A} leaves at {T}.", [("When does the train to {A} leave?", "T"), ("What time does the train to {A} leave?", "T"),
+    ("{N} wrote the book {B}.", [("Who wrote {B}?", "N"), ("What did {N} write?", "B"),
+     ("Who wrote the book {B}?", "N")]),
+    ("{B} was written by {N} in {Y}.", [("Who wrote {B}?", "N"), ("When was {B} written?", "Y"),
+     ("Who is the author of {B}?", "N")]),
+    ("The river {B} flows through {A}.", [("Which river flows through {A}?", "B"),
+     ("Where does the river {B} flow?", "A")]),
+    ("{A} has a population of {K}.", [("What is the population of {A}?", "K"),
+     ("How many people live in {A}?", "K")]),
+    ("The language of {A} is {L}.", [("What is the language of {A}?", "L"),
+     ("Which language is spoken in {A}?", "L")]),
+    ("The meeting with {N} is on {day}.", [("When is the meeting with {N}?", "day"),
+     ("Who is the meeting with on {day}?", "N")]),
+    ("The train to {A} leaves at {T}.", [("When does the train to {A} leave?", "T"),
+     ("What time does the train to {A} leave?", "T"),
                                         ("Where does the train at {T} go?", "A")]),
-    ("{N} gave the {thing} to {M}.", [("Who gave the {thing} to {M}?", "N"), ("Who did {N} give the {thing} to?", "M"),
-                                      ("What did {N} give to {M}?", "thing"), ("Who got the {thing}?", "M")]),
-    ("The {team} from {A} won the match on {day}.", [("Who won the match on {day}?", "team"), ("When did the {team} win the match?", "day")]),
-    ("{N} won the {bld} prize in {Y}.", [("Who won the {bld} prize?", "N"), ("When did {N} win the {bld} prize?", "Y")]),
-    ("In {Y}, {N} opened a {bld} in {A}.", [("Who opened a {bld} in {A}?", "N"), ("When did {N} open a {bld}?", "Y"),
+    ("{N} gave the {thing} to {M}.", [("Who gave the {thing} to {M}?", "N"),
+     ("Who did {N} give the {thing} to?", "M"),
+                                      ("What did {N} give to {M}?", "thing"), ("Who got the {thing}?",
+                                       "M")]),
+    ("The {team} from {A} won the match on {day}.", [("Who won the match on {day}?", "team"),
+     ("When did the {team} win the match?", "day")]),
+    ("{N} won the {bld} prize in {Y}.", [("Who won the {bld} prize?", "N"),
+     ("When did {N} win the {bld} prize?", "Y")]),
+    ("In {Y}, {N} opened a {bld} in {A}.", [("Who opened a {bld} in {A}?", "N"),
+     ("When did {N} open a {bld}?", "Y"),
                                            ("Where did {N} open a {bld}?", "A")]),
     ("The old {bld} stands in {A}.", [("Where does the old {bld} stand?", "A")]),
-    ("{N} bought the {thing} from {M}.", [("Who did {N} buy the {thing} from?", "M"), ("Who bought the {thing}?", "N")]),
+    ("{N} bought the {thing} from {M}.", [("Who did {N} buy the {thing} from?", "M"),
+     ("Who bought the {thing}?", "N")]),
 ]
 WORLD_UNSEEN = [
     ("The {bld} in {A} opened in {Y}.", [("When did the {bld} in {A} open?", "Y")]),
-    ("The {thing} was bought by {N}.", [("Who bought the {thing}?", "N"), ("What was bought by {N}?", "thing")]),
+    ("The {thing} was bought by {N}.", [("Who bought the {thing}?", "N"), ("What was bought by {N}?",
+     "thing")]),
     ("{N} is the author of {B}.", [("Who is the author of {B}?", "N"), ("Who wrote {B}?", "N")]),
     ("The {thing} stands in the {room}.", [("Where is the {thing}?", "room")]),
 ]
 
-FILLER = ["The weather was {adj} that day.", "It rained all morning in {place}.", "The {bld} was closed.",
-          "They met at the {bld} on {day}.", "There was a {adj} {thing} on the {thing2}.", "Nobody knew why.",
-          "It was a {adj} day.", "The {bld} is very {adj}.", "Everyone was happy.", "They are good friends.",
-          "The {thing} was {adj} and {colour}.", "A {animal} was sleeping in the {room}.",
-          "In {year} there were {n} {bld}s in {place}.", "The street was quiet.", "We had {food} for dinner.",
-          "{person} was late again.", "This is a story about some people.", "Two people are here.",
-          "Hello!", "Thank you for your letter.", "Nice to meet you.", "They have known each other for {n} years."]
+FILLER = [
+    "The weather was {adj} that day.",
+    "It rained all morning in {place}.",
+    "The {bld} was closed.",
+    "They met at the {bld} on {day}.",
+    "There was a {adj} {thing} on the {thing2}.",
+    "Nobody knew why.",
+    "It was a {adj} day.",
+    "The {bld} is very {adj}.",
+    "Everyone was happy.",
+    "They are good friends.",
+    "The {thing} was {adj} and {colour}.",
+    "A {animal} was sleeping in the {room}.",
+    "In {year} there were {n} {bld}s in {place}.",
+    "The street was quiet.",
+    "We had {food} for dinner.",
+    "{person} was late again.",
+    "This is a story about some people.",
+    "Two people are here.",
+    "Hello!",
+    "Thank you for your letter.",
+    "Nice to meet you.",
+    "They have known each other for {n} years.",
+]
 
-OPENERS = ["in fact, ", "of course ", "well, ", "as you know, ", "I heard that ", "today ", "this year ", "as far as I know, ",
-           "yes, ", "by the way, "]
+OPENERS = [
+    "in fact, ",
+    "of course ",
+    "well, ",
+    "as you know, ",
+    "I heard that ",
+    "today ",
+    "this year ",
+    "as far as I know, ",
+    "yes, ",
+    "by the way, ",
+]
 ASIDES = ["So, ", "And ", "Tell me, ", "Please answer: ", "One more question: ", "Well, "]
 NOUNS_F = ["the woman", "the girl", "the lady", "the old woman", "my sister", "my aunt", "the mother"]
 NOUNS_M = ["the man", "the boy", "the gentleman", "the old man", "my brother", "my uncle", "the father"]
@@ -358,17 +477,31 @@ VOWELS = "a e i o u".split()
 PAIRS = "y ai ea ee ie oo ou ia io au ei oa ue ae oi eo uy ay".split()
 CODAS = """n r l s m t d k p x ck nd nt rt st ng ll ss th sh rd lf rn tt ns ld ff z b g v c h w
 nn rl ts""".split()
-ACCENTS = {"a": "áàâäãå", "e": "éèêë", "i": "íîï", "o": "óôöõø", "u": "úûü", "n": "ñ", "c": "çć",
-           "s": "š", "z": "ž"}
-SCRIPTS = ["אבגדהוזחטיכלמנסעפצקרשת", "ابتثجحدرسشعفقكلمنهوي", "абвгдежзиклмнопрстуфхя",
-           "αβγδεζηθικλμνοπρστυφ", "王李張劉陳楊趙黃周吳"]
+ACCENTS = {
+    "a": "áàâäãå",
+    "e": "éèêë",
+    "i": "íîï",
+    "o": "óôöõø",
+    "u": "úûü",
+    "n": "ñ",
+    "c": "çć",
+    "s": "š",
+    "z": "ž",
+}
+SCRIPTS = [
+    "אבגדהוזחטיכלמנסעפצקרשת",
+    "ابتثجحدرسشعفقكلمنهوي",
+    "абвгдежзиклмнопрстуфхя",
+    "αβγδεζηθικλμνοπρστυφ",
+    "王李張劉陳楊趙黃周吳",
+]
 
 
 def random_word(rng, low=1, high=4):
     """A mostly pronounceable word of `low` to `high` syllables, now and then plain letters."""
     if rng.random() < 0.05:
         return "".join(rng.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(rng.randint(1, 7)))
-    count = rng.choices(range(low, high + 1), weights=[5, 8, 2, 0.2][low - 1:high])[0]
+    count = rng.choices(range(low, high + 1), weights=[5, 8, 2, 0.2][low - 1 : high])[0]
     word = ""
     for k in range(count):
         onset = rng.choice(SINGLE if rng.random() < 0.7 else ONSETS) if k or rng.random() < 0.8 else ""
@@ -389,7 +522,7 @@ class Synthetic:
             spots = [i for i, c in enumerate(word) if c in ACCENTS]
             if spots:
                 i = rng.choice(spots)
-                word = word[:i] + rng.choice(ACCENTS[word[i]]) + word[i + 1:]
+                word = word[:i] + rng.choice(ACCENTS[word[i]]) + word[i + 1 :]
         return word.capitalize()
 
     def first(self, rng, gender):
@@ -416,18 +549,48 @@ class Synthetic:
     def place(self, rng):
         r = rng.random()
         if r < 0.12:
-            return rng.choice(["New", "Saint", "Port", "East", "West", "North", "Upper", "Los", "San", "Fort", "Lake"]) + " " + self._one(rng)
+            return (
+                rng.choice(
+                    ["New", "Saint", "Port", "East", "West", "North", "Upper", "Los", "San", "Fort", "Lake"]
+                )
+                + " "
+                + self._one(rng)
+            )
         if r < 0.2:
-            return self._one(rng) + " " + rng.choice(["City", "Bay", "Falls", "Island", "Town", "Hill", "Springs"])
+            return (
+                self._one(rng)
+                + " "
+                + rng.choice(["City", "Bay", "Falls", "Island", "Town", "Hill", "Springs"])
+            )
         if r < 0.25:
             return self._one(rng) + rng.choice([" de ", " on ", " upon ", "-", " "]) + self._one(rng)
-        return self._one(rng) + rng.choice(["", "", "", "", "ville", "ton", "burg", "ford", "land", "ia", "stan", "by"])
+        return self._one(rng) + rng.choice(
+            ["", "", "", "", "ville", "ton", "burg", "ford", "land", "ia", "stan", "by"]
+        )
 
     def company(self, rng):
         r = rng.random()
         if r < 0.3:
-            return self._one(rng) + " " + rng.choice(["Bank", "Motors", "Foods", "Airlines", "Software", "Ltd", "Group", "University",
-                                                      "Systems", "Hospital", "and Sons", "Books"])
+            return (
+                self._one(rng)
+                + " "
+                + rng.choice(
+                    [
+                        "Bank",
+                        "Motors",
+                        "Foods",
+                        "Airlines",
+                        "Software",
+                        "Ltd",
+                        "Group",
+                        "University",
+                        "Systems",
+                        "Hospital",
+                        "and Sons",
+                        "Books",
+                    ]
+                )
+            )
         if r < 0.4:
             return self._one(rng) + " " + self._one(rng)
         if r < 0.5:
@@ -507,8 +670,13 @@ class Maker:
 
     def date(self):
         rng = self.rng
-        return rng.choice([f"{rng.randint(1, 30)} {rng.choice(MONTHS)}", f"{rng.choice(MONTHS)} {rng.randint(1, 30)}",
-                           f"the {rng.randint(4, 20)}th of {rng.choice(MONTHS)}"])
+        return rng.choice(
+            [
+                f"{rng.randint(1, 30)} {rng.choice(MONTHS)}",
+                f"{rng.choice(MONTHS)} {rng.randint(1, 30)}",
+                f"the {rng.randint(4, 20)}th of {rng.choice(MONTHS)}",
+            ]
+        )
 
     def word(self, key):
         """A value for an incidental hole such as {adj} or {place}."""
@@ -517,8 +685,19 @@ class Maker:
             return self.pick(ADJECTIVES)
         if key == "adj2":
             return rng.choice("good great young famous busy retired talented brave clever part-time".split())
-        table = {"animal": ANIMALS, "thing": THINGS, "thing2": THINGS, "bld": BUILDINGS, "room": PLACES_IN, "day": DAYS,
-                 "food": FOODS, "hobby": HOBBIES, "colour": COLOURS, "col": COLOURS, "L": LANGUAGES}
+        table = {
+            "animal": ANIMALS,
+            "thing": THINGS,
+            "thing2": THINGS,
+            "bld": BUILDINGS,
+            "room": PLACES_IN,
+            "day": DAYS,
+            "food": FOODS,
+            "hobby": HOBBIES,
+            "colour": COLOURS,
+            "col": COLOURS,
+            "L": LANGUAGES,
+        }
         if key in table:
             return self.pick(table[key])
         if key in ("place", "A", "B"):
@@ -536,9 +715,21 @@ class Maker:
         if key == "D":
             return str(rng.choice([rng.randint(1, 99), rng.randint(100, 5000)]))
         if key == "K":
-            return rng.choice([f"{rng.randint(1, 99)},{rng.randint(0, 999):03d}", f"{rng.randint(2, 90)} million", str(rng.randint(200, 99999))])
+            return rng.choice(
+                [
+                    f"{rng.randint(1, 99)},{rng.randint(0, 999):03d}",
+                    f"{rng.randint(2, 90)} million",
+                    str(rng.randint(200, 99999)),
+                ]
+            )
         if key == "T":
-            return rng.choice([f"{rng.randint(1, 12)}:{rng.randint(0, 59):02d}", f"{rng.randint(1, 12)} pm", f"{rng.randint(1, 12)} o'clock"])
+            return rng.choice(
+                [
+                    f"{rng.randint(1, 12)}:{rng.randint(0, 59):02d}",
+                    f"{rng.randint(1, 12)} pm",
+                    f"{rng.randint(1, 12)} o'clock",
+                ]
+            )
         if key == "team":
             return self.pick(ANIMALS).title() + "s"
         raise KeyError(key)
@@ -575,14 +766,32 @@ class Maker:
         if kind == "phone":
             return "-".join(str(rng.randint(100, 9999)) for _ in range(rng.randint(1, 3)))
         if kind == "height":
-            return rng.choice([f"{rng.randint(140, 210)} cm", f"1.{rng.randint(40, 99)} metres", f"{rng.randint(4, 6)} feet"])
+            return rng.choice(
+                [
+                    f"{rng.randint(140, 210)} cm",
+                    f"1.{rng.randint(40, 99)} metres",
+                    f"{rng.randint(4, 6)} feet",
+                ]
+            )
         if kind == "car":
-            return rng.choice([self.names.company(rng), rng.choice(ADJECTIVES) + " " + self.names.company(rng)])
+            return rng.choice(
+                [self.names.company(rng), rng.choice(ADJECTIVES) + " " + self.names.company(rng)]
+            )
         if kind == "action":
             r = rng.random()
             return (self.pick(ADJECTIVES) + " " if r < 0.5 else "") + self.pick(THINGS)
-        return self.pick({"job": JOBS, "pet": ANIMALS, "colour": COLOURS, "eye": COLOURS, "food": FOODS, "hobby": HOBBIES,
-                          "study": SUBJECTS, "language": LANGUAGES}[kind])
+        return self.pick(
+            {
+                "job": JOBS,
+                "pet": ANIMALS,
+                "colour": COLOURS,
+                "eye": COLOURS,
+                "food": FOODS,
+                "hobby": HOBBIES,
+                "study": SUBJECTS,
+                "language": LANGUAGES,
+            }[kind]
+        )
 
     def template(self, choices, unseen):
         """One template; the held-back ones only when `unseen`. Returns (text, was it held back)."""
@@ -599,7 +808,9 @@ class Maker:
         if mode == "noun":
             p["noun"] = self.rng.choice(NOUNS_F if gender == "f" else NOUNS_M)
         p["about"]["animal"] = self.rng.choice(ANIMALS)
-        p["about"]["rel"] = self.rng.choice((RELATIONS_F if self.rng.random() < 0.5 else RELATIONS_M) + RELATIONS_N)
+        p["about"]["rel"] = self.rng.choice(
+            (RELATIONS_F if self.rng.random() < 0.5 else RELATIONS_M) + RELATIONS_N
+        )
         return p
 
     def forms(self, p, how):
@@ -627,7 +838,7 @@ class Maker:
         at, first, mentioned = 0, len(out.text), False
         begins = not out.text or out.text[-2:-1] in ".!?" or out.text[-1] == "\n"
         for m in list(HOLE.finditer(template)) + [None]:
-            piece = template[at:m.start() if m else None]
+            piece = template[at : m.start() if m else None]
             out.add(piece)
             if m is None:
                 break
@@ -640,7 +851,7 @@ class Maker:
                 text = {"s": s, "p": poss, "o": o}[key.lower()]
                 if how == "name":
                     out.add(p["name"], (tag, "subject", kind))
-                    out.add(text[len(p["name"]):])
+                    out.add(text[len(p["name"]) :])
                 else:
                     out.add(text)
             elif key == "v":
@@ -659,7 +870,11 @@ class Maker:
     def action_templates(self, p):
         past, base = p["about"].setdefault("action", self.rng.choice(ACTIONS))
         tail = self.rng.choice(ACTION_TAILS)
-        return ([f"{{S}} {past} {{a}} {{v}}{tail}."], [f"What did {{s}} {base}?"], [f"Who {past} {{a}} {{v}}?", f"Who {past} the {{v}}?"])
+        return (
+            [f"{{S}} {past} {{a}} {{v}}{tail}."],
+            [f"What did {{s}} {base}?"],
+            [f"Who {past} {{a}} {{v}}?", f"Who {past} the {{v}}?"],
+        )
 
     def templates(self, p, kind):
         if kind == "action":
@@ -667,98 +882,126 @@ class Maker:
         statements, questions, who = FACTS[kind]
         return statements, questions, who
 
-    def people_example(self, unseen, want=None, sentences=None):
+    def cast(self):
+        """The people of a context, and the style in which they are told apart."""
         rng = self.rng
-        kinds = list(FACTS) + ["action"] * 3
         r = rng.random()
-        # Who is in the context, and how the question can refer to them.
-        if r < 0.55:
-            style = "pronoun"        # one woman and one man: his / her decides
-            people = [self.person("f", "f"), self.person("m", "m")]
-        elif r < 0.65:
-            style = "self"           # I (or you) and another person
+        if r < 0.55:  # one woman and one man: his / her decides
+            style, people = "pronoun", [self.person("f", "f"), self.person("m", "m")]
+        elif r < 0.65:  # I (or you) and another person
+            style = "self"
             people = [self.person(rng.choice(["i", "i", "you"]), "f"), self.person(rng.choice("fm"), "")]
             people[1]["gender"] = "f" if people[1]["mode"] == "f" else "m"
         elif r < 0.72:
-            style = "noun"
-            people = [self.person("noun", g) for g in "fm"]
+            style, people = "noun", [self.person("noun", g) for g in "fm"]
         else:
             style = "named"
             people = [self.person("named", rng.choice("fm")) for _ in range(rng.choice([2, 2, 3]))]
         if len({p["name"] for p in people}) < len(people):
             return None
         rng.shuffle(people)
+        return style, people
 
-        count = sentences or rng.choice([1, 1, 1, 2, 2, 3])
-        target = rng.randrange(len(people))
-        ask = want or rng.choice(kinds)
-        if style in ("noun", "pronoun", "self") and not want and rng.random() < 0.25:
-            ask = "name"
-        if style == "named" and ask == "name":
-            ask = rng.choice(["job", "home", "age"])
-        if FACTS.get(ask, (0, 1))[1] is None:
-            return None
-        shared = [k for k in rng.sample(list(FACTS), min(count, 6)) if k != ask and k not in CLASH.get(ask, [])]
+    def outline(self, style, people, target, ask, count):
+        """Which fact is told of whom, in which order: pairs of (person's index, kind of fact)."""
+        rng = self.rng
+        shared = [
+            k for k in rng.sample(list(FACTS), min(count, 6)) if k != ask and k not in CLASH.get(ask, [])
+        ]
         grouped = rng.random() < 0.6
-        lines = []               # (person index, kind)
-        for i, p in enumerate(people):
+        lines = []
+        for i in range(len(people)):
             mine = [ask] if i == target or rng.random() < 0.85 else []
             mine += [k for k in shared if rng.random() < 0.6][: count - 1]
             rng.shuffle(mine)
             if style != "named" and "name" not in mine and rng.random() < 0.75:
                 mine.insert(0, "name")
             elif "name" in mine and ask != "name":
-                mine.remove("name"); mine.insert(0, "name")
+                mine.remove("name")
+                mine.insert(0, "name")
             if style == "named" and "name" in mine:
                 mine.remove("name")
             lines.append([(i, k) for k in mine])
         if grouped:
-            order = [x for group in lines for x in group]
-        else:
-            order = []
-            queue = [list(g) for g in lines]
-            while any(queue):
-                group = rng.choice([g for g in queue if g])
-                order.append(group.pop(0))
-        if not order or len({i for i, _ in order}) < 2 and rng.random() < 0.9:
-            return None
+            return [x for group in lines for x in group], grouped
+        order = []
+        while any(lines):
+            order.append(rng.choice([group for group in lines if group]).pop(0))
+        return order, grouped
 
-        # Values: all different, so that exactly one span answers.
+    def give_values(self, order, people):
+        """A value for every fact; all of them different, so that one span alone answers."""
         seen = set()
         for i, k in order:
-            v = self.value(k, people[i]["gender"], people[i]["about"]) if k != "name" else people[i]["name"]
-            if k == "job" and v.lower().startswith(("is", "the")):
-                return None
-            if v.lower() in seen:
-                return None
+            v = people[i]["name"] if k == "name" else self.value(k, people[i]["gender"], people[i]["about"])
+            if v.lower() in seen or k == "job" and v.lower().startswith(("is", "the")):
+                return False
             seen.add(v.lower())
             people[i]["values"][k] = v
+        return True
 
-        hold_statement, hold_question = unseen and rng.random() < 0.6, unseen
-        held = False
-        out, previous = Marked(), None
-        how_asked = {}
+    def refer(self, style, p, i, kind, order, n, previous, grouped):
+        """How the n-th sentence names its subject: by name, pronoun, noun, or as I / you."""
+        rng = self.rng
+        named_before = (i, "name") in order[:n]
+        if style == "named":
+            how = "name" if previous != i or not grouped or rng.random() < 0.25 else "pronoun"
+        elif style == "noun":
+            how = "noun" if previous != i or rng.random() < 0.4 else "pronoun"
+            if kind != "name" and named_before and rng.random() < 0.3:
+                how = "name"
+        elif p["mode"] in ("i", "you"):
+            how = p["mode"]
+        else:
+            how = "name" if named_before and rng.random() < 0.25 else "pronoun"
+        return "pronoun" if kind == "name" and how == "name" else how
+
+    def ask_about(self, style, p, ask, told_name):
+        """How the question refers to the person it is about."""
+        rng = self.rng
+        if style == "named":
+            return "name"
+        if p["mode"] in ("i", "you"):
+            return p["mode"]
+        if ask != "name" and told_name and rng.random() < 0.4:
+            return "name"
+        if style == "noun":
+            return "noun" if rng.random() < 0.7 else "pronoun"
+        return "pronoun"
+
+    def people_example(self, unseen, sentences=None):
+        """Two or three people and several facts about each; the question is about one of them."""
+        rng = self.rng
+        cast = self.cast()
+        if cast is None:
+            return None
+        style, people = cast
+        count = sentences or rng.choice([1, 1, 1, 2, 2, 3])
+        target = rng.randrange(len(people))
+        ask = rng.choice(list(FACTS) + ["action"] * 3)
+        if style != "named" and rng.random() < 0.25:
+            ask = "name"
+        if style == "named" and ask == "name":
+            ask = rng.choice(["job", "home", "age"])
+        if FACTS.get(ask, (0, 1))[1] is None:
+            return None
+        order, grouped = self.outline(style, people, target, ask, count)
+        if len({i for i, _ in order}) < 2 and rng.random() < 0.9:
+            return None
+        if not self.give_values(order, people):
+            return None
+
+        hold_statement, held = unseen and rng.random() < 0.6, False
+        out, previous, how_told = Marked(), None, {}
         for n, (i, k) in enumerate(order):
             p = people[i]
-            statements, _, _ = self.templates(p, k)
-            template, was_held = self.template(statements, hold_statement and (i, k) == (target, ask))
+            template, was_held = self.template(
+                self.templates(p, k)[0], hold_statement and (i, k) == (target, ask)
+            )
             held |= was_held
-            if style == "named":
-                how = "name" if previous != i or not grouped or rng.random() < 0.25 else "pronoun"
-            elif style == "noun":
-                how = "noun" if previous != i or rng.random() < 0.4 else "pronoun"
-                if k != "name" and "name" in [kk for ii, kk in order[:n] if ii == i] and rng.random() < 0.3:
-                    how = "name"
-            elif p["mode"] in ("i", "you"):
-                how = p["mode"]
-            else:
-                known = (i, "name") in order[:n]
-                how = "name" if known and rng.random() < 0.25 else "pronoun"
-            if k == "name" and how == "name":
-                how = "pronoun"
-            how_asked[(i, k)] = how
+            how = how_told[i, k] = self.refer(style, p, i, k, order, n, previous, grouped)
             if out.text:
-                self.join(out, previous == i)
+                self.join(out)
             if self.noise and rng.random() < 0.06:
                 template = rng.choice(OPENERS) + template[0].lower() + template[1:]
             self.fill(out, template, p, how, k, p["values"][k], {}, i)
@@ -766,40 +1009,27 @@ class Maker:
             if rng.random() < 0.08:
                 out.add(" " + self.filler())
 
-        # The question.
-        p = people[target]
-        if ask not in p["values"]:
-            return None
+        p, answer = people[target], (target, "value", ask)
         _, questions, who = self.templates(p, ask)
-        told_name = style == "named" or (target, "name") in order and (target, ask) != (target, "name")
-        if style == "named":
-            how = "name"
-        elif p["mode"] in ("i", "you"):
-            how = p["mode"]
-        elif ask != "name" and told_name and rng.random() < 0.4:
-            how = "name"
-        elif style == "noun":
-            how = "noun" if rng.random() < 0.7 else "pronoun"
-        else:
-            how = "pronoun"
-        answer_key = (target, "value", ask)
-        subject_key = (target, "subject", ask)
-        if who and subject_key in out.spans and rng.random() < 0.5 and how_asked[(target, ask)] == "name":
-            # "Who lives in Rome?": the answer is the person.
-            template, was_held = rng.choice(who), False
-            answer_key = subject_key
-            if ask in ("age", "home") and any(q.get("values", {}).get("home") == p["values"][ask] for q in people if q is not p):
+        told_name = style == "named" or ask != "name" and (target, "name") in order
+        how = self.ask_about(style, p, ask, told_name)
+        subject = (target, "subject", ask)
+        if who and subject in out.spans and rng.random() < 0.5 and how_told[target, ask] == "name":
+            template, was_held, answer = rng.choice(who), False, subject  # "Who lives in Rome?"
+            if ask == "home" and any(
+                q["values"].get("home") == p["values"][ask] for q in people if q is not p
+            ):
                 return None
         else:
-            template, was_held = self.template(questions, hold_question)
-        if unseen and not (held or was_held):
+            template, was_held = self.template(questions, unseen)
+        held |= was_held
+        if unseen and not held:
             return None
         question = Marked()
-        words = dict(p["about"])
-        self.fill(question, template, p, how, ask, p["values"][ask], words, "q")
-        return self.finish(question.text, out, answer_key, held or was_held)
+        self.fill(question, template, p, how, ask, p["values"][ask], dict(p["about"]), "q")
+        return self.finish(question.text, out, answer, held)
 
-    def join(self, out, same):
+    def join(self, out):
         """Between two sentences: mostly a space; sometimes "and", "but" or a line break."""
         rng = self.rng
         r = rng.random()
@@ -831,8 +1061,12 @@ class Maker:
             ("{N} ({age}) lives in {place}.", "age place"),
             ("This is {N}, our new {job} from {place}.", "job place"),
         ]
-        asks = {"age": ["How old is {N}?", "What is {N}'s age?"], "job": ["What does {N} do?", "What is {N}'s job?", "What is {N}'s profession?"],
-                "place": None, "hobby": ["What does {N} like?"]}
+        asks = {
+            "age": ["How old is {N}?", "What is {N}'s age?"],
+            "job": ["What does {N} do?", "What is {N}'s job?", "What is {N}'s profession?"],
+            "place": None,
+            "hobby": ["What does {N} like?"],
+        }
         count = rng.choice([2, 2, 3])
         target = rng.randrange(count)
         out = Marked()
@@ -840,8 +1074,14 @@ class Maker:
         chosen = None
         for i in range(count):
             gender = rng.choice("fm")
-            values = {"N": self.person_name(gender), "age": str(rng.randint(3, 99)), "job": self.pick(JOBS), "place": self.names.place(rng),
-                      "hobby": self.pick(HOBBIES), "he": "she" if gender == "f" else "he"}
+            values = {
+                "N": self.person_name(gender),
+                "age": str(rng.randint(3, 99)),
+                "job": self.pick(JOBS),
+                "place": self.names.place(rng),
+                "hobby": self.pick(HOBBIES),
+                "he": "she" if gender == "f" else "he",
+            }
             if seen & {v.lower() for k, v in values.items() if k != "he"}:
                 return None
             seen |= {v.lower() for k, v in values.items() if k != "he"}
@@ -852,7 +1092,7 @@ class Maker:
                 out.add(" ")
             at = 0
             for m in list(HOLE.finditer(shape)) + [None]:
-                out.add(shape[at:m.start() if m else None])
+                out.add(shape[at : m.start() if m else None])
                 if m is None:
                     break
                 at = m.end()
@@ -860,17 +1100,37 @@ class Maker:
             if i == target:
                 field = rng.choice(fields.split())
                 origin = "from {place}" in shape
-                chosen = (field, values, origin, "lives in" in shape or "living in" in shape, "works as" in shape)
+                chosen = (
+                    field,
+                    values,
+                    origin,
+                    "lives in" in shape or "living in" in shape,
+                    "works as" in shape,
+                )
         field, values, origin, home, works = chosen
         if rng.random() < 0.3:
-            question = {"age": "Who is {age} years old?", "job": rng.choice(["Who is a {job}?", "Who is the {job}?", "Who works as a {job}?"]),
-                        "place": "Who is from {place}?" if origin else "Who lives in {place}?" if home else "Who works in {place}?",
-                        "hobby": "Who likes {hobby}?"}[field]
+            question = {
+                "age": "Who is {age} years old?",
+                "job": rng.choice(["Who is a {job}?", "Who is the {job}?", "Who works as a {job}?"]),
+                "place": (
+                    "Who is from {place}?"
+                    if origin
+                    else "Who lives in {place}?" if home else "Who works in {place}?"
+                ),
+                "hobby": "Who likes {hobby}?",
+            }[field]
             answer = (target, "N")
         else:
             if field == "place":
-                question = rng.choice(["Where is {N} from?", "Where does {N} come from?"] if origin else
-                                      ["Where does {N} live?", "What city does {N} live in?"] if home else ["Where does {N} work?"])
+                question = rng.choice(
+                    ["Where is {N} from?", "Where does {N} come from?"]
+                    if origin
+                    else (
+                        ["Where does {N} live?", "What city does {N} live in?"]
+                        if home
+                        else ["Where does {N} work?"]
+                    )
+                )
             else:
                 question = rng.choice(asks[field])
             answer = (target, field)
@@ -893,7 +1153,7 @@ class Maker:
                 out.add(" ")
             at, values = 0, {}
             for m in list(HOLE.finditer(statement)) + [None]:
-                out.add(statement[at:m.start() if m else None])
+                out.add(statement[at : m.start() if m else None])
                 if m is None:
                     break
                 key, at = m.group(1), m.end()
@@ -936,7 +1196,13 @@ class Maker:
                 question = question.rstrip("?.")
             elif r < 0.10:
                 question = question[:1].lower() + question[1:]
-        return {"question": question, "context": text, "start": start, "answer": answer, "unseen_template": bool(unseen)}
+        return {
+            "question": question,
+            "context": text,
+            "start": start,
+            "answer": answer,
+            "unseen_template": bool(unseen),
+        }
 
     def name_case(self):
         """The plainest case of all: "Her name is Ann. His name is Bo." in either order, asked either way."""
@@ -990,7 +1256,11 @@ class Maker:
     def plain_case(self):
         """Two short sentences that differ only in whom or what they are about."""
         r = self.rng.random()
-        return self.name_case() if r < 0.3 else self.world_example(False, plain=True) if r < 0.6 else self.named_case()
+        return (
+            self.name_case()
+            if r < 0.3
+            else self.world_example(False, plain=True) if r < 0.6 else self.named_case()
+        )
 
     def one(self, unseen=False, sentences=None, plain=0.1):
         """One example; tries again until the dice give a sound one. `plain`: share of the plainest cases."""
@@ -1030,11 +1300,15 @@ def word_list():
         texts += statements + (questions or []) + (who or [])
     for statement, questions in WORLD + WORLD_UNSEEN:
         texts += [statement] + [q for q, _ in questions]
-    for key in ("JOBS ANIMALS COLOURS FOODS HOBBIES THINGS ADJECTIVES PLACES_IN BUILDINGS DAYS MONTHS SUBJECTS LANGUAGES "
-                "RELATIONS_F RELATIONS_M RELATIONS_N NUMBER_WORDS FILLER NOUNS_F NOUNS_M").split():
+    for key in (
+        "JOBS ANIMALS COLOURS FOODS HOBBIES THINGS ADJECTIVES PLACES_IN BUILDINGS DAYS MONTHS SUBJECTS LANGUAGES "
+        "RELATIONS_F RELATIONS_M RELATIONS_N NUMBER_WORDS FILLER NOUNS_F NOUNS_M"
+    ).split():
         texts += globals()[key]
     texts += [w for pair in ACTIONS for w in pair] + ACTION_TAILS + OPENERS + ASIDES
-    texts += ["year old who lives where works friend our new this is he she him his her hers i me my you your we us they them their it its"]
+    texts += [
+        "year old who lives where works friend our new this is he she him his her hers i me my you your we us they them their it its"
+    ]
     return [VERB.sub(r" \1 \2 ", HOLE.sub(" ", t.lstrip("~"))) for t in texts]
 
 
@@ -1042,7 +1316,7 @@ if __name__ == "__main__":
     maker = Maker(random.Random(0), Synthetic())
     for _ in range(25):
         e = maker.one()
-        assert e["context"][e["start"]:e["start"] + len(e["answer"])].lower() == e["answer"].lower()
+        assert e["context"][e["start"] : e["start"] + len(e["answer"])].lower() == e["answer"].lower()
         print(e["question"], "|", e["context"], "=>", e["answer"])
     maker = Maker(random.Random(1), Real(), noise=False)
     for _ in range(25):

@@ -34,9 +34,13 @@ class DistilBertForQuestionAnswering(PreTrainedModel):
         self.here = torch.nn.Parameter(torch.zeros(1))  # tells the pipeline which device to use
 
     def forward(self, input_ids, attention_mask):
-        start, end = self.session.run(["start_logits", "end_logits"],
-                                      {"input_ids": input_ids.numpy(), "attention_mask": attention_mask.numpy()})
-        return QuestionAnsweringModelOutput(start_logits=torch.from_numpy(start), end_logits=torch.from_numpy(end))
+        start, end = self.session.run(
+            ["start_logits", "end_logits"],
+            {"input_ids": input_ids.numpy(), "attention_mask": attention_mask.numpy()},
+        )
+        return QuestionAnsweringModelOutput(
+            start_logits=torch.from_numpy(start), end_logits=torch.from_numpy(end)
+        )
 
 
 def long_text(seed, words, sentences):
@@ -55,8 +59,10 @@ def long_text(seed, words, sentences):
 def cases():
     """The questions asked: (question, context, top_k or None for the default)."""
     pair = "Her name is Ann. His name is Bartholomew."
-    family = ("Alice is a nurse from Leeds. She is 34 years old and her favourite colour is green. "
-              "Omar is a software engineer. He lives in Buenos Aires with his dog Rex.")
+    family = (
+        "Alice is a nurse from Leeds. She is 34 years old and her favourite colour is green. "
+        "Omar is a software engineer. He lives in Buenos Aires with his dog Rex."
+    )
     yield "What is his name?", pair, None
     yield "What is her name?", pair, None
     yield "What is her name?", "His name is Wiremu Patel. Her name is Zsófia O'Neill-García.", None
@@ -100,19 +106,24 @@ def cases():
     yield "What is his name?", "Bob Evans", 1
     yield "What is his name?", "Her name is Ann. His name is " + "Llanfairpwllgwyngyll" * 4 + ".", None
     yield "What is his name?", "Her name is Ann. His name is " + "x" * 120 + ".", None
-    yield "Why?", "<b>Her name is Ann.</b> & [MASK] [SEP] his name is Bob \\ \"quoted\".", 3
+    yield "Why?", '<b>Her name is Ann.</b> & [MASK] [SEP] his name is Bob \\ "quoted".', 3
     # Contexts of several windows.
     two = ["Her name is Ann Kowalski.", "His name is Bartholomew Singh."]
     yield "What is his name?", long_text(1, 1100, two), None
     yield "What is his name?", long_text(1, 1100, two), 3
     yield "What is her name?", long_text(2, 1500, two), None
-    yield "Where does Priya live?", long_text(3, 1200, ["Wei lives in Hanoi.", "Priya lives in Buenos Aires.",
-                                                      "Olga lives in Turin."]), 3
-    yield "What is her job?", long_text(4, 1000, ["Her job is marine biologist."] * 6 + ["His job is baker."]), 3
+    yield "Where does Priya live?", long_text(
+        3, 1200, ["Wei lives in Hanoi.", "Priya lives in Buenos Aires.", "Olga lives in Turin."]
+    ), 3
+    yield "What is her job?", long_text(
+        4, 1000, ["Her job is marine biologist."] * 6 + ["His job is baker."]
+    ), 3
     yield "How old is he?", long_text(5, 420, ["She is 34 years old.", "He is 71 years old."]), None
     yield "What is his name?", "😀 Zoe\u0308 שלום. " * 150 + "His name is Bob. " + "Ann’s name… " * 150, 3
     yield "What is his name?", "His name is Bob. " * 200, 3
     yield "What is his name?", "supercalifragilistic" * 60 + " His name is Bob.", 1
+    # Words of many pieces, so that windows begin and end inside one.
+    yield "What is his name?", "His name is Bob. " + ("supercalifragilistic" * 4 + " ") * 40, 3
 
 
 def main():
@@ -131,14 +142,26 @@ def main():
         case = {"question": question, "context": context}
         if top_k is not None:
             case["top_k"] = top_k
-        case["answers"] = [{"answer": a["answer"], "score": float(a["score"]), "start": int(a["start"]),
-                            "end": int(a["end"])} for a in answers]
+        case["answers"] = [
+            {
+                "answer": a["answer"],
+                "score": float(a["score"]),
+                "start": int(a["start"]),
+                "end": int(a["end"]),
+            }
+            for a in answers
+        ]
         for a in case["answers"]:
-            assert context[a["start"]:a["end"]] == a["answer"]
+            assert context[a["start"] : a["end"]] == a["answer"]
         recorded.append(case)
-    header = {"transformers": transformers.__version__, "tokenizers": tokenizers.__version__,
-              "torch": torch.__version__.split("+")[0], "onnxruntime": onnxruntime.__version__,
-              "numpy": np.__version__, "cases": recorded}
+    header = {
+        "transformers": transformers.__version__,
+        "tokenizers": tokenizers.__version__,
+        "torch": torch.__version__.split("+")[0],
+        "onnxruntime": onnxruntime.__version__,
+        "numpy": np.__version__,
+        "cases": recorded,
+    }
     args.out.write_text(json.dumps(header, ensure_ascii=False, separators=(",", ":")) + "\n")
     print(len(recorded), "cases written")
 

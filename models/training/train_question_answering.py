@@ -24,8 +24,8 @@ LENGTH = 384  # longest training sequence, in tokens
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789æøßđłıþð"
 
 
-def make_tokenizer(folder, size=3000):
-    """A lower-casing WordPiece tokenizer: whole words for the plain words, pieces for names."""
+def make_vocabulary(folder, size=3000):
+    """Learn vocab.txt: whole words for the plain words, pieces for names."""
     rng = random.Random(1)
     names = Synthetic()
     text = word_list() * 200
@@ -34,12 +34,28 @@ def make_tokenizer(folder, size=3000):
     text = [t for t in text if all(ord(c) < 0x250 for c in t)]
     trainer = BertWordPieceTokenizer(lowercase=True)
     punctuation = list("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~‘’“”–—…€£°«»¿¡")
-    trainer.train_from_iterator(text, vocab_size=size, min_frequency=2, show_progress=False,
-                                initial_alphabet=list(LETTERS) + punctuation)
+    trainer.train_from_iterator(
+        text,
+        vocab_size=size,
+        min_frequency=2,
+        show_progress=False,
+        initial_alphabet=list(LETTERS) + punctuation,
+    )
     folder.mkdir(parents=True, exist_ok=True)
     trainer.save_model(str(folder))
-    tokenizer = DistilBertTokenizerFast(vocab_file=str(folder / "vocab.txt"), do_lower_case=True,
-                                        model_max_length=512)
+
+
+def make_tokenizer(folder):
+    """A lower-casing WordPiece tokenizer.
+
+    The folder's vocab.txt is kept where there is one: learning it is the one step whose result
+    differs from run to run (ties are broken by hashing), and weights go with one vocabulary only.
+    """
+    if not (folder / "vocab.txt").exists():
+        make_vocabulary(folder)
+    tokenizer = DistilBertTokenizerFast(
+        vocab_file=str(folder / "vocab.txt"), do_lower_case=True, model_max_length=512
+    )
     tokenizer.save_pretrained(str(folder))
     return tokenizer
 
@@ -53,9 +69,19 @@ def make_model(tokenizer):
     where the question ends). Without this it takes far longer to find that the question points
     into the text.
     """
-    config = DistilBertConfig(vocab_size=len(tokenizer), dim=128, n_layers=4, n_heads=4, hidden_dim=384,
-                              max_position_embeddings=512, dropout=0.0, attention_dropout=0.0, qa_dropout=0.0,
-                              initializer_range=0.07, pad_token_id=tokenizer.pad_token_id)
+    config = DistilBertConfig(
+        vocab_size=len(tokenizer),
+        dim=128,
+        n_layers=4,
+        n_heads=4,
+        hidden_dim=384,
+        max_position_embeddings=512,
+        dropout=0.0,
+        attention_dropout=0.0,
+        qa_dropout=0.0,
+        initializer_range=0.07,
+        pad_token_id=tokenizer.pad_token_id,
+    )
     model = DistilBertForQuestionAnswering(config)
     embeddings, layers = model.distilbert.embeddings, model.distilbert.transformer.layer
     frequencies = torch.exp(-math.log(10000.0) * torch.arange(0, 128, 2) / 128)
@@ -93,8 +119,14 @@ def look_near(layer, head, shift, frequencies, waves):
 
 def encode(tokenizer, examples):
     """Token ids, attention mask, and the tokens where each answer begins and ends."""
-    batch = tokenizer([e["question"] for e in examples], [e["context"] for e in examples], padding=True,
-                      truncation="only_second", max_length=LENGTH, return_offsets_mapping=True)
+    batch = tokenizer(
+        [e["question"] for e in examples],
+        [e["context"] for e in examples],
+        padding=True,
+        truncation="only_second",
+        max_length=LENGTH,
+        return_offsets_mapping=True,
+    )
     starts, ends, second = [], [], []
     for i, e in enumerate(examples):
         first, last = e["start"], e["start"] + len(e["answer"])
@@ -103,8 +135,14 @@ def encode(tokenizer, examples):
         starts.append(LENGTH * 10 if lost else s)
         ends.append(LENGTH * 10 if lost else t)
         second.append(batch.sequence_ids(i).index(1))
-    return (torch.tensor(batch["input_ids"]), torch.tensor(batch["attention_mask"]),
-            torch.tensor(starts), torch.tensor(ends), second, batch["offset_mapping"])
+    return (
+        torch.tensor(batch["input_ids"]),
+        torch.tensor(batch["attention_mask"]),
+        torch.tensor(starts),
+        torch.tensor(ends),
+        second,
+        batch["offset_mapping"],
+    )
 
 
 class Hints(torch.nn.Module):
@@ -122,8 +160,13 @@ class Hints(torch.nn.Module):
     def forward(self, hidden, ids, mask, starts, second, stop):
         inside = torch.arange(ids.shape[1])[None] >= torch.tensor(second)[:, None]
         pairs = torch.cat([torch.full_like(ids[:, :1], -1), ids[:, :-1] * 100000 + ids[:, 1:]], 1)
-        labels = torch.stack([(x[:, :, None] == x[:, None, :].masked_fill(inside[:, None, :], -2)).any(2)
-                              for x in (ids, pairs)], 2).float()
+        labels = torch.stack(
+            [
+                (x[:, :, None] == x[:, None, :].masked_fill(inside[:, None, :], -2)).any(2)
+                for x in (ids, pairs)
+            ],
+            2,
+        ).float()
         sentence = torch.cumsum(ids == stop, 1) - (ids == stop).long()
         same = (sentence == sentence.gather(1, starts.clamp(max=ids.shape[1] - 1)[:, None])).float()
         counts = (inside & (mask == 1)).float()
@@ -153,16 +196,16 @@ def predict(model, tokenizer, examples):
     model.eval()
     answers = []
     for k in range(0, len(examples), 50):
-        part = examples[k:k + 50]
+        part = examples[k : k + 50]
         ids, mask, _, _, second, offsets = encode(tokenizer, part)
         out = model(input_ids=ids, attention_mask=mask)
         for i, e in enumerate(part):
             last = int(mask[i].sum()) - 1
-            start, end = out.start_logits[i, second[i]:last], out.end_logits[i, second[i]:last]
+            start, end = out.start_logits[i, second[i] : last], out.end_logits[i, second[i] : last]
             scores = np.triu((start[:, None] + end[None, :]).numpy() + 1e3)
             scores = np.tril(scores, 14)
             s, t = np.unravel_index(scores.argmax(), scores.shape)
-            answers.append(e["context"][offsets[i][second[i] + s][0]:offsets[i][second[i] + t][1]])
+            answers.append(e["context"][offsets[i][second[i] + s][0] : offsets[i][second[i] + t][1]])
     model.train()
     return answers
 
@@ -201,17 +244,29 @@ def export(model, path):
     names = ["input_ids", "attention_mask"], ["start_logits", "end_logits"]
     model.config.return_dict = True
     with torch.no_grad():
-        torch.onnx.export(model, (ids, ids), str(path), input_names=names[0], output_names=names[1],
-                          dynamic_axes={n: axes for n in names[0] + names[1]}, opset_version=14,
-                          do_constant_folding=True, dynamo=False)
+        torch.onnx.export(
+            model,
+            (ids, ids),
+            str(path),
+            input_names=names[0],
+            output_names=names[1],
+            dynamic_axes={n: axes for n in names[0] + names[1]},
+            opset_version=14,
+            do_constant_folding=True,
+            dynamo=False,
+        )
     onnx.checker.check_model(onnx.load(str(path)))
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=pathlib.Path, required=True, help="the model folder to write")
-    parser.add_argument("--heldout", type=pathlib.Path, required=True, help="the held-out cases to write (JSON)")
-    parser.add_argument("--work", type=pathlib.Path, default=pathlib.Path("work"), help="where checkpoints are kept")
+    parser.add_argument(
+        "--heldout", type=pathlib.Path, required=True, help="the held-out cases to write (JSON)"
+    )
+    parser.add_argument(
+        "--work", type=pathlib.Path, default=pathlib.Path("work"), help="where checkpoints are kept"
+    )
     parser.add_argument("--steps", type=int, default=11000)
     parser.add_argument("--tokens", type=int, default=1800, help="tokens in a batch, padding included")
     parser.add_argument("--rate", type=float, default=1e-3)
@@ -272,8 +327,12 @@ def train(model, tokenizer, args, rng, watch, best_path):
     parameters = list(model.parameters()) + list(hints.parameters())
     decay = [p for p in parameters if p.dim() > 1]
     rest = [p for p in parameters if p.dim() <= 1]
-    adam = torch.optim.AdamW([{"params": decay, "weight_decay": 0.01}, {"params": rest, "weight_decay": 0.0}],
-                             lr=args.rate, betas=(0.9, 0.98), fused=True)
+    adam = torch.optim.AdamW(
+        [{"params": decay, "weight_decay": 0.01}, {"params": rest, "weight_decay": 0.0}],
+        lr=args.rate,
+        betas=(0.9, 0.98),
+        fused=True,
+    )
     began, best, total, ready = time.time(), -1.0, 0.0, []
     for step in range(1, args.steps + 1):
         done = step / args.steps
@@ -287,8 +346,13 @@ def train(model, tokenizer, args, rng, watch, best_path):
             shift_positions(model, rng, ids.shape[1], second)
         else:
             plain_positions(model)
-        out = model(input_ids=ids, attention_mask=mask, start_positions=starts, end_positions=ends,
-                    output_hidden_states=True)
+        out = model(
+            input_ids=ids,
+            attention_mask=mask,
+            start_positions=starts,
+            end_positions=ends,
+            output_hidden_states=True,
+        )
         hint = hints(out.hidden_states, ids, mask, starts, second, stop)
         loss = out.loss
         adam.zero_grad()

@@ -1,5 +1,6 @@
 //! From a started service to the end of its drain.
 
+use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -83,6 +84,11 @@ pub async fn serve(
     Ok(())
 }
 
+/// Prints a line; nobody reading it any more is no reason to stop serving.
+macro_rules! say {
+    ($($text:tt)*) => { drop(writeln!(std::io::stdout(), $($text)*)) };
+}
+
 /// Says where the models are, and when they are ready.
 fn announce(listening: &Listening, service: &Arc<Service>) {
     let url = listening.url();
@@ -99,13 +105,13 @@ fn announce(listening: &Listening, service: &Arc<Service>) {
             .first()
             .and_then(|e| e.paths.first())
             .map_or("/", String::as_str);
-        println!(
+        say!(
             "{}: {n} replica{plural} on {}, {url}{path}",
             model.card.name,
             devices.join(", ")
         );
     }
-    println!("docs: {url}/docs");
+    say!("docs: {url}/docs");
     let service = Arc::clone(service);
     let started = Instant::now();
     tokio::spawn(async move {
@@ -113,7 +119,7 @@ fn announce(listening: &Listening, service: &Arc<Service>) {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
         if service.is_ready() {
-            println!("ready in {:.2} s", started.elapsed().as_secs_f64());
+            say!("ready in {:.2} s", started.elapsed().as_secs_f64());
         }
     });
 }

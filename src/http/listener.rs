@@ -26,7 +26,7 @@ pub struct Drain {
 
 /// How often the end of admitted work is looked for.
 const POLL: Duration = Duration::from_millis(10);
-/// How long connections get to close after their last answer.
+/// How long connections get at the least to close after their last answer.
 const CLOSE: Duration = Duration::from_secs(2);
 
 /// Serves until `shutdown` resolves, then drains: new work is refused with 503 while admitted work finishes.
@@ -66,7 +66,10 @@ pub async fn serve(
         connections.take(accepted).await;
     }
     drop(listener);
-    connections.close().await;
+    // Answers on their way out get what is left of the time.
+    connections
+        .close(drain.timeout.saturating_sub(started.elapsed()).max(CLOSE))
+        .await;
     finished
 }
 
@@ -120,7 +123,7 @@ impl Connections {
         });
     }
 
-    async fn close(self) {
-        drop(tokio::time::timeout(CLOSE, self.graceful.shutdown()).await);
+    async fn close(self, patience: Duration) {
+        drop(tokio::time::timeout(patience, self.graceful.shutdown()).await);
     }
 }

@@ -21,7 +21,7 @@ use crate::pipeline::Timing;
 use crate::service::{Call, Route};
 
 /// Chunks that may wait for a slow reader.
-pub(super) const STREAM_BUFFER: usize = 32;
+pub(super) const STREAM_BUFFER: usize = 256;
 
 /// Every path that is no fixed route: a model's endpoint, or nothing.
 pub async fn handle(State(front): State<Arc<Front>>, request: Request) -> Response<Body> {

@@ -58,6 +58,7 @@ enum Sender {
 pub struct Reply {
     sender: Option<Sender>,
     admitted: Instant,
+    deadline: Option<Instant>,
     started: Option<Instant>,
     stalled_since: Option<Instant>,
 }
@@ -99,6 +100,7 @@ impl Reply {
         Self {
             sender: Some(sender),
             admitted,
+            deadline: None,
             started: None,
             stalled_since: None,
         }
@@ -109,8 +111,13 @@ impl Reply {
         self.started.get_or_insert(now);
     }
 
-    pub const fn admitted(&self) -> Instant {
-        self.admitted
+    /// From then on nobody waits for the answer.
+    pub const fn set_deadline(&mut self, deadline: Option<Instant>) {
+        self.deadline = deadline;
+    }
+
+    pub const fn deadline(&self) -> Option<Instant> {
+        self.deadline
     }
 
     /// Whether the client reads chunks as they come.
@@ -178,6 +185,9 @@ impl Reply {
     pub fn finish(&mut self, result: Result<Output, Error>) {
         let Some(sender) = self.sender.take() else { return };
         let now = Instant::now();
+        // Whatever failed after the deadline (a run that was ended, a request passed over), the deadline is why.
+        let late = self.deadline.is_some_and(|deadline| deadline <= now);
+        let result = result.map_err(|error| if late { deadline_error() } else { error });
         let started = self.started.unwrap_or(now);
         let timing = Timing {
             queue: started.saturating_duration_since(self.admitted),
@@ -266,6 +276,13 @@ impl<T> TerminatedOnce for oneshot::Receiver<T> {
     }
 }
 
+fn deadline_error() -> Error {
+    Error::new(
+        Kind::Deadline,
+        "the deadline passed before the answer was there; queueing counts",
+    )
+}
+
 fn lost() -> Final {
     let result = Err(Error::new(
         Kind::ReplicaLost,
@@ -290,6 +307,14 @@ mod tests {
         let (reply, receiver) = unary(Instant::now());
         drop(reply);
         assert_eq!(receiver.last().await.result.unwrap_err().kind(), Kind::ReplicaLost);
+    }
+
+    #[tokio::test]
+    async fn what_fails_after_the_deadline_failed_for_it() {
+        let (mut reply, receiver) = unary(Instant::now());
+        reply.set_deadline(Some(Instant::now()));
+        drop(reply);
+        assert_eq!(receiver.last().await.result.unwrap_err().kind(), Kind::Deadline);
     }
 
     #[tokio::test]

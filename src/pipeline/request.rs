@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use super::reply::{Reply, SendError};
-use crate::error::{Error, Kind};
+use crate::error::Error;
 use crate::payload::{Chunk, Output, Payload};
 
 /// What the front and the replica share of a request.
@@ -46,7 +46,6 @@ pub struct Request {
     /// Which of an app's handlers the request is for; 0 for models with one.
     handler: usize,
     rows: usize,
-    deadline: Option<Instant>,
     state: Arc<RequestState>,
     reply: Reply,
 }
@@ -57,7 +56,6 @@ impl Request {
             id,
             handler: 0,
             rows,
-            deadline: None,
             state,
             reply,
         }
@@ -71,7 +69,7 @@ impl Request {
 
     #[must_use]
     pub const fn with_deadline(mut self, deadline: Option<Instant>) -> Self {
-        self.deadline = deadline;
+        self.reply.set_deadline(deadline);
         self
     }
 
@@ -90,7 +88,7 @@ impl Request {
     }
 
     pub const fn deadline(&self) -> Option<Instant> {
-        self.deadline
+        self.reply.deadline()
     }
 
     /// Takes the input out; a request that was cancelled meanwhile has none, and gives JSON `null`.
@@ -104,7 +102,7 @@ impl Request {
     }
 
     pub(crate) fn is_expired(&self, now: Instant) -> bool {
-        self.deadline.is_some_and(|deadline| deadline <= now)
+        self.deadline().is_some_and(|deadline| deadline <= now)
     }
 
     pub(crate) fn is_abandoned(&self) -> bool {
@@ -158,13 +156,5 @@ impl Request {
 
     pub const fn is_finished(&self) -> bool {
         self.reply.is_finished()
-    }
-
-    /// Answers a request that waited past its deadline.
-    pub(crate) fn expire(mut self) {
-        self.finish(Err(Error::new(
-            Kind::Deadline,
-            "the deadline passed before a replica was free",
-        )));
     }
 }

@@ -58,11 +58,8 @@ pub fn gather(first: Request, policy: BatchPolicy, intake: &Intake) -> Vec<Reque
 }
 
 fn push(batch: &mut Vec<Request>, rows: &mut usize, request: Request, now: Instant) {
-    if request.is_abandoned() {
-        return;
-    }
-    if request.is_expired(now) {
-        request.expire();
+    // Dropped, an expired request answers that its deadline passed.
+    if request.is_abandoned() || request.is_expired(now) {
         return;
     }
     *rows += request.rows();

@@ -12,6 +12,7 @@ use super::backoff::{CRASH_LOOP, backoff};
 use super::gather::{BatchPolicy, gather};
 use super::queue::{Intake, Taken};
 use super::status::{Board, ReplicaState};
+use crate::device::{CudaBinding, Device, cuda};
 use crate::error::{Error, Kind};
 use crate::pipeline::{Batch, Build, Pipeline, ReplicaContext, Request, RunControl};
 
@@ -42,7 +43,7 @@ impl Replica {
         while !self.intake.is_stopped() {
             cell.set(ReplicaState::Loading);
             let ended = match self.build() {
-                Ok(mut pipeline) => {
+                Ok((mut pipeline, _binding)) => {
                     self.board.ready(self.context.replica);
                     tracing::debug!(device = %self.context.device, "replica ready");
                     let ended = self.serve(pipeline.as_mut());
@@ -74,19 +75,24 @@ impl Replica {
         cell.set(ReplicaState::Stopped);
     }
 
-    fn build(&self) -> Result<Box<dyn Pipeline>, Error> {
+    /// The pipeline, and the hold on its GPU that must outlive it.
+    fn build(&self) -> Result<(Box<dyn Pipeline>, Option<CudaBinding>), Error> {
         let cell = self.board.cell(self.context.replica);
-        catch_unwind(AssertUnwindSafe(|| {
+        let built = catch_unwind(AssertUnwindSafe(|| {
+            let binding = match self.context.device {
+                Device::Cuda(ordinal) => Some(cuda::bind_thread(ordinal).map_err(|e| Error::pipeline(e.to_string()))?),
+                Device::Cpu | Device::Ipu(_) => None,
+            };
             let mut pipeline = self.build.build(&self.context)?;
             cell.set(ReplicaState::Compiling);
             pipeline.compile()?;
-            Ok(pipeline)
-        }))
-        .unwrap_or_else(|panic| {
-            Err(Error::pipeline(format!(
-                "the pipeline panicked while it was built: {}",
-                text(&*panic)
-            )))
+            Ok((pipeline, binding))
+        }));
+        built.unwrap_or_else(|panic| {
+            tracing::error!("panic while the pipeline was built: {}", text(&*panic));
+            Err(Error::pipeline(
+                "the pipeline panicked while it was built; the log has the details",
+            ))
         })
     }
 
@@ -134,11 +140,11 @@ impl Replica {
                 Ok(())
             }
             Err(panic) => {
-                let message = format!("the pipeline panicked: {}", text(&*panic));
                 // The panic's text is for the log; a client learns what it can act on.
+                tracing::error!("panic of the pipeline: {}", text(&*panic));
                 let answer = "the pipeline panicked while it worked on this request; the replica is being restarted";
                 fail_rest(&mut batch, || Error::new(Kind::ReplicaLost, answer));
-                Err(message)
+                Err("the pipeline panicked; the log has the details".to_owned())
             }
         }
     }

@@ -40,6 +40,8 @@ fn optimise(runtime: &Runtime, model: &Path, to: &Path) -> ort::Result<()> {
     Session::builder(&runtime.environment)?
         .with_optimization_level(GraphOptimizationLevel::All)?
         .with_intra_threads(1)?
+        // It warns that layouts are of this machine; the key of the artefact knows.
+        .with_log_level(ort::logging::LogLevel::Error)?
         .with_optimized_model_path(to)?
         .with_config_entry("session.optimized_model_external_initializers_file_name", WEIGHTS)?
         .with_config_entry(

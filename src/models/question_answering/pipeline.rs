@@ -107,6 +107,11 @@ impl QuestionAnswering {
         if start.len() != windows.len() * longest || end.len() != start.len() {
             return Err(Error::pipeline("the model's logits do not have one entry per token"));
         }
+        if start.iter().chain(&end).any(|logit| logit.is_nan()) {
+            return Err(Error::pipeline(
+                "the model's logits are no numbers (NaN); its weights may be damaged",
+            ));
+        }
         let row = |logits: &[f32], i: usize| logits[i * longest..i * longest + windows[i].ids.len()].to_vec();
         Ok((0..windows.len()).map(|i| (row(&start, i), row(&end, i))).collect())
     }

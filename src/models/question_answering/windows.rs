@@ -87,20 +87,33 @@ impl Windower {
                 .map(|part| self.joined(question.clone(), part))
                 .collect::<Result<_, _>>()?
         };
-        Ok(encodings.iter().map(|e| self.window(e)).collect())
+        Ok(encodings
+            .iter()
+            .map(|(encoding, tokens)| self.window(encoding, *tokens))
+            .collect())
     }
 
-    fn joined(&self, question: Encoding, context: Encoding) -> Result<Encoding, Error> {
-        self.tokenizer
-            .post_process(question, Some(context), true)
+    /// The pair with its special tokens, and how many tokens of it are the context's.
+    fn joined(&self, question: Encoding, context: Encoding) -> Result<(Encoding, usize), Error> {
+        let tokens = context.len();
+        let pair = self.tokenizer.post_process(question, Some(context), true);
+        pair.map(|pair| (pair, tokens))
             .map_err(|e| Error::pipeline(format!("tokenizer: {e}")))
     }
 
-    fn window(&self, encoding: &Encoding) -> Window {
+    fn window(&self, encoding: &Encoding, context_tokens: usize) -> Window {
         let ids = encoding.get_ids();
-        let in_context: Vec<bool> = (0..ids.len())
-            .map(|i| encoding.token_to_sequence(i) == Some(1))
-            .collect();
+        // The context stands last, before the special tokens that close the pair. The encoding's own notion of
+        // sequences is of no use: the parts it was joined from had one of their own, and both answer.
+        let closing = encoding
+            .get_special_tokens_mask()
+            .iter()
+            .rev()
+            .take_while(|m| **m == 1)
+            .count();
+        let end = ids.len() - closing;
+        let begin = end.saturating_sub(context_tokens);
+        let in_context: Vec<bool> = (0..ids.len()).map(|i| (begin..end).contains(&i)).collect();
         // The reference lets the classification token take part in the softmax and strikes it out afterwards.
         let allowed = ids
             .iter()
