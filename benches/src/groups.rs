@@ -19,8 +19,6 @@ pub struct Variant {
 
 pub const BATCHING_OFF: &str = "batching off";
 pub const BATCHING_ON: &str = "batching on";
-pub const JSON: &str = "JSON";
-pub const RAW: &str = "raw bytes";
 
 const fn variant(name: &'static str, max_batch_size: Option<usize>, form: Form) -> Variant {
     Variant {
@@ -28,6 +26,10 @@ const fn variant(name: &'static str, max_batch_size: Option<usize>, form: Form) 
         max_batch_size,
         form,
     }
+}
+
+const fn of_form(form: Form) -> Variant {
+    variant(form.name(), None, form)
 }
 
 pub fn groups() -> [Group; 3] {
@@ -49,7 +51,7 @@ pub fn groups() -> [Group; 3] {
         Group {
             title: "Image tensor, 1×3×224×224",
             model: IMAGE,
-            servers: vec![variant(JSON, None, Form::Json), variant(RAW, None, Form::Raw)],
+            servers: vec![of_form(Form::Json), of_form(Form::Raw)],
         },
     ]
 }

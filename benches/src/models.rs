@@ -80,6 +80,15 @@ pub enum Form {
     Raw,
 }
 
+impl Form {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Json => "JSON",
+            Self::Raw => "raw bytes",
+        }
+    }
+}
+
 /// A request's body, in a file for the load generator.
 pub struct Body {
     pub file: PathBuf,

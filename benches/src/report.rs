@@ -3,7 +3,7 @@
 use crate::memory;
 use crate::stats::median;
 use crate::targets::{Bound, Target};
-use crate::throughput::{Results, Side};
+use crate::throughput::Results;
 
 /// A table with its columns aligned; all but the first to the right.
 fn table(head: &[&str], rows: &[Vec<String>]) -> String {
@@ -45,22 +45,17 @@ pub fn throughput(results: &Results) -> String {
     let bodies: Vec<_> = results
         .bodies
         .iter()
-        .map(|(form, bytes)| format!("{form:?} {bytes}"))
+        .map(|(form, bytes)| format!("{} {bytes}", form.name()))
         .collect();
     let rows: Vec<_> = results
         .sides
         .iter()
         .map(|measured| {
-            let (name, at) = match measured.side {
-                Side::Hostler { variant, concurrency } => (format!("hostler, {variant}"), concurrency),
-                Side::Echo { form, concurrency } => (format!("echo, {form:?}"), concurrency),
-                Side::Bare { threads } => ("bare ONNX Runtime".to_owned(), threads),
-            };
             let rates: Vec<_> = measured.rounds.iter().map(|f| f.rate).collect();
             let generator = measured.rounds.iter().any(|f| f.generator_cpu.is_some());
             vec![
-                name,
-                at.to_string(),
+                measured.side.name(),
+                measured.side.at().to_string(),
                 number(median(&rates)),
                 percent(spread(&rates)),
                 number(measured.median(|f| f.p50)),

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use reqwest::blocking::Client;
+use reqwest::blocking::{Client, Response};
 use serde_json::Value;
 
 use crate::process::Guard;
@@ -60,24 +60,35 @@ impl Hostler {
             .stderr(out);
         let client = Client::builder().timeout(Duration::from_secs(5)).build()?;
         let started = Instant::now();
-        let mut process = Guard(command.spawn().context("starting hostler")?);
-        let base = format!("http://127.0.0.1:{port}");
-        let readiness = format!("{base}/health/readiness");
-        loop {
-            if client.get(&readiness).send().is_ok_and(|r| r.status().is_success()) {
-                break;
-            }
-            let ended = process.0.try_wait()?.map(|status| status.to_string());
+        let process = Guard(command.spawn().context("starting hostler")?);
+        let mut server = Self {
+            process,
+            base: format!("http://127.0.0.1:{port}"),
+            ready_after: Duration::ZERO,
+        };
+        let readiness = format!("{}/health/readiness", server.base);
+        server.wait(started, &log, || {
+            client.get(&readiness).send().is_ok_and(|r| r.status().is_success())
+        })?;
+        server.ready_after = started.elapsed();
+        // A model is ready with its first replica; the others must not load while something is measured.
+        let status = format!("{}/", server.base);
+        server.wait(started, &log, || {
+            let body = client.get(&status).send().and_then(Response::bytes).unwrap_or_default();
+            serde_json::from_slice(&body).is_ok_and(|status| all_replicas_ready(&status))
+        })?;
+        Ok(server)
+    }
+
+    fn wait(&mut self, started: Instant, log: &Path, done: impl Fn() -> bool) -> Result<()> {
+        while !done() {
+            let ended = self.process.0.try_wait()?.map(|status| status.to_string());
             if let Some(why) = ended.or_else(|| (started.elapsed() > PATIENCE).then(|| "not ready in time".into())) {
-                bail!("hostler: {why}\n{}", fs::read_to_string(&log).unwrap_or_default());
+                bail!("hostler: {why}\n{}", fs::read_to_string(log).unwrap_or_default());
             }
             std::thread::sleep(POLL);
         }
-        Ok(Self {
-            process,
-            base,
-            ready_after: started.elapsed(),
-        })
+        Ok(())
     }
 
     pub fn pid(&self) -> u32 {
@@ -92,4 +103,15 @@ impl Hostler {
 /// A port nobody listens on. Another process may take it first; then the start fails and says so.
 fn free_port() -> Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
+
+/// Reads the answer of `GET /`.
+fn all_replicas_ready(status: &Value) -> bool {
+    let models = status["models"].as_array();
+    models.is_some_and(|models| {
+        models.iter().all(|model| {
+            let replicas = model["status"]["replicas"].as_array();
+            replicas.is_some_and(|replicas| replicas.iter().all(|replica| replica["state"] == "ready"))
+        })
+    })
 }

@@ -85,6 +85,13 @@ fn build() -> Result<()> {
     for package in [&["-p", "hostler"][..], &["-p", "hostler-benches", "--bins"]] {
         let mut command = Command::new(&cargo);
         command.args(["build", "--release"]).args(package);
+        // What cargo tells this program of itself; build scripts that read it would run anew.
+        for (name, _) in std::env::vars_os() {
+            let shown = name.to_string_lossy();
+            if shown.starts_with("CARGO_PKG_") || shown.starts_with("CARGO_MANIFEST_") {
+                command.env_remove(name);
+            }
+        }
         let status = command.current_dir(env!("CARGO_MANIFEST_DIR")).status()?;
         ensure!(status.success(), "cargo build: {status}");
     }

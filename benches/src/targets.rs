@@ -1,7 +1,7 @@
 //! The figures to reach, each a ratio or a difference within one run.
 
 use crate::figures::Figures;
-use crate::groups::{BATCHING_OFF, BATCHING_ON, RAW};
+use crate::groups::{BATCHING_OFF, BATCHING_ON};
 use crate::models::{COMPUTE, Form, IMAGE, TINY};
 use crate::stats::median;
 use crate::throughput::{Results, Side};
@@ -84,7 +84,7 @@ pub fn of(results: &Results) -> Vec<Target> {
             ));
         }
     } else if results.model == IMAGE.name {
-        let raw = hostler(RAW, 32);
+        let raw = hostler(Form::Raw.name(), 32);
         targets.push(rate("image at 32, raw bytes ÷ echo", 0.7, raw, echo(Form::Raw)));
     }
     targets.retain(|target| !target.rounds.is_empty());

@@ -27,6 +27,24 @@ pub enum Side {
     Bare { threads: usize },
 }
 
+impl Side {
+    pub fn name(self) -> String {
+        match self {
+            Self::Hostler { variant, .. } => format!("hostler, {variant}"),
+            Self::Echo { form, .. } => format!("echo, {}", form.name()),
+            Self::Bare { .. } => "bare ONNX Runtime".to_owned(),
+        }
+    }
+
+    /// Requests under way at a time, or threads of the bare loop.
+    pub const fn at(self) -> usize {
+        match self {
+            Self::Hostler { concurrency, .. } | Self::Echo { concurrency, .. } => concurrency,
+            Self::Bare { threads } => threads,
+        }
+    }
+}
+
 /// One side's figures, round by round.
 pub struct Measured {
     pub side: Side,
@@ -85,10 +103,8 @@ pub fn run(setup: &Setup, group: &Group) -> Result<Option<Results>> {
         .collect();
     for round in 1..=setup.rounds {
         for measured in &mut sides {
-            eprintln!(
-                "{}, round {round} of {}: {:?}",
-                group.title, setup.rounds, measured.side
-            );
+            let (name, at) = (measured.side.name(), measured.side.at());
+            eprintln!("{}, round {round} of {}: {name}, {at}", group.model.name, setup.rounds);
             measured.rounds.push(stage.measure(setup, group, measured.side)?);
         }
     }

@@ -81,12 +81,7 @@ struct Connections {
 
 impl Connections {
     fn new(router: Router) -> Self {
-        let mut builder = auto::Builder::new(TokioExecutor::new());
-        // Without a timer hyper cannot bound how long a client may take to send its headers.
-        builder
-            .http1()
-            .timer(hyper_util::rt::TokioTimer::new())
-            .header_read_timeout(Duration::from_secs(30));
+        let builder = auto::Builder::new(TokioExecutor::new());
         Self {
             router,
             builder,

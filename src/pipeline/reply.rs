@@ -185,9 +185,10 @@ impl Reply {
     pub fn finish(&mut self, result: Result<Output, Error>) {
         let Some(sender) = self.sender.take() else { return };
         let now = Instant::now();
-        // Whatever failed after the deadline (a run that was ended, a request passed over), the deadline is why.
+        // Whatever comes after the deadline, the deadline is the answer: a run that was ended, a request passed
+        // over, a pipeline that noticed that nobody waits and broke off.
         let late = self.deadline.is_some_and(|deadline| deadline <= now);
-        let result = result.map_err(|error| if late { deadline_error() } else { error });
+        let result = if late { Err(deadline_error()) } else { result };
         let started = self.started.unwrap_or(now);
         let timing = Timing {
             queue: started.saturating_duration_since(self.admitted),
@@ -310,7 +311,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_fails_after_the_deadline_failed_for_it() {
+    async fn what_comes_after_the_deadline_is_answered_by_it() {
         let (mut reply, receiver) = unary(Instant::now());
         reply.set_deadline(Some(Instant::now()));
         drop(reply);

@@ -5,8 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::Sender;
-
 use super::gather::BatchPolicy;
 use super::queue::{Permit, Priority, Queue, queue};
 use super::status::{Board, Snapshot};
@@ -50,7 +48,6 @@ pub struct Group {
     queue: Queue,
     board: Arc<Board>,
     supervisor: Supervisor,
-    stop: arc_swap::ArcSwapOption<Sender<()>>,
 }
 
 /// A request under way. Dropped before its answer arrived, it cancels the request and frees its place.
@@ -72,7 +69,7 @@ impl Group {
     /// # Errors
     /// When the system gives no thread.
     pub fn start(spec: GroupSpec) -> std::io::Result<Self> {
-        let (queue, intake, stop) = queue(spec.queue_size);
+        let (queue, intake) = queue(spec.queue_size);
         let board = Arc::new(Board::new(&spec.devices, spec.wait_timeout));
         let contexts = spec.devices.iter().enumerate().map(|(replica, device)| ReplicaContext {
             model: Arc::clone(&spec.model),
@@ -90,13 +87,11 @@ impl Group {
             hang_grace: spec.hang_grace,
         };
         let supervisor = Supervisor::start(spawn)?;
-        let stop = arc_swap::ArcSwapOption::from_pointee(stop);
         Ok(Self {
             model: spec.model,
             queue,
             board,
             supervisor,
-            stop,
         })
     }
 
@@ -165,13 +160,13 @@ impl Group {
     /// Returns whether all ended.
     pub fn stop(&self, patience: Duration) -> bool {
         self.board.unload();
-        self.stop.store(None);
+        self.queue.stop();
         self.supervisor.join(patience)
     }
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
-        self.stop.store(None);
+        self.queue.stop();
     }
 }

@@ -6,6 +6,7 @@
 mod backoff;
 mod gather;
 mod group;
+mod idle;
 mod queue;
 mod replica;
 mod status;

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use crossbeam_channel::{Receiver, Sender, TryRecvError, TrySendError, bounded, never, select_biased};
+use arc_swap::ArcSwapOption;
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, TrySendError, bounded};
+
+use super::idle::Idle;
 
 use crate::error::{Error, Kind};
 use crate::pipeline::Request;
@@ -36,6 +39,8 @@ pub struct Queue {
     background: Sender<Request>,
     admitted: Arc<AtomicUsize>,
     limit: usize,
+    idle: Arc<Idle>,
+    stop: ArcSwapOption<Sender<()>>,
 }
 
 /// The replicas' end; each has a clone.
@@ -43,8 +48,9 @@ pub struct Queue {
 pub struct Intake {
     interactive: Receiver<Request>,
     background: Receiver<Request>,
+    idle: Arc<Idle>,
+    /// Nothing is ever sent: it is disconnected when the queue stops.
     stop: Receiver<()>,
-    idle: Arc<AtomicUsize>,
 }
 
 /// What a replica got when it waited.
@@ -58,24 +64,30 @@ pub enum Taken {
 /// admitted ones may, so that clients that come and go in a rush cannot grow it without bound.
 const TOMBSTONES: usize = 4;
 
-/// A queue that admits `limit` requests, queued and running; it stops when the returned sender is dropped.
-pub fn queue(limit: usize) -> (Queue, Intake, Sender<()>) {
+/// A queue that admits `limit` requests, queued and running.
+pub fn queue(limit: usize) -> (Queue, Intake) {
     let (interactive, interactive_rx) = bounded(limit.saturating_mul(TOMBSTONES));
     let (background, background_rx) = bounded(limit.saturating_mul(TOMBSTONES));
     let (stop, stop_rx) = bounded(0);
-    let queue = Queue {
-        interactive,
-        background,
-        admitted: Arc::default(),
-        limit,
-    };
+    let stop = ArcSwapOption::from_pointee(stop);
+    let idle: Arc<Idle> = Arc::default();
     let intake = Intake {
         interactive: interactive_rx,
         background: background_rx,
+        idle: Arc::clone(&idle),
         stop: stop_rx,
-        idle: Arc::default(),
     };
-    (queue, intake, stop)
+    (
+        Queue {
+            interactive,
+            background,
+            admitted: Arc::default(),
+            limit,
+            idle,
+            stop,
+        },
+        intake,
+    )
 }
 
 impl Queue {
@@ -96,15 +108,23 @@ impl Queue {
             Priority::Interactive => &self.interactive,
             Priority::Background => &self.background,
         };
-        channel.try_send(request).map_err(|refused| {
-            let (mut request, error) = match refused {
-                TrySendError::Full(request) => (request, self.full()),
-                TrySendError::Disconnected(request) => (request, Error::new(Kind::NotReady, "the model was unloaded")),
-            };
-            // Answered here, so that dropping it does not tell of a lost replica.
-            request.finish(Err(error.clone()));
-            error
-        })
+        let (mut request, error) = match channel.try_send(request) {
+            Ok(()) => {
+                self.idle.wake_one();
+                return Ok(());
+            }
+            Err(TrySendError::Full(request)) => (request, self.full()),
+            Err(TrySendError::Disconnected(request)) => (request, Error::new(Kind::NotReady, "the model was unloaded")),
+        };
+        // Answered here, so that dropping it does not tell of a lost replica.
+        request.finish(Err(error.clone()));
+        Err(error)
+    }
+
+    /// Ends the queue: replicas stop after the batch they are in.
+    pub fn stop(&self) {
+        self.stop.store(None);
+        self.idle.wake_all();
     }
 
     fn full(&self) -> Error {
@@ -134,57 +154,105 @@ impl Intake {
 
     /// Replicas that wait for work now.
     pub fn idle(&self) -> usize {
-        self.idle.load(Ordering::Acquire)
+        self.idle.count()
     }
 
     /// A request that waits already, interactive first.
     pub fn try_take(&self) -> Option<Request> {
-        match self.interactive.try_recv() {
-            Ok(request) => Some(request),
-            Err(TryRecvError::Empty | TryRecvError::Disconnected) => self.background.try_recv().ok(),
-        }
+        self.interactive.try_recv().or_else(|_| self.background.try_recv()).ok()
     }
 
-    /// Waits for a request; counts as idle meanwhile.
+    /// Waits for a request.
     pub fn take(&self) -> Taken {
-        if self.is_stopped() {
-            return Taken::Stopped;
-        }
-        if let Some(request) = self.try_take() {
-            return Taken::Request(request);
-        }
-        self.idle.fetch_add(1, Ordering::AcqRel);
-        let taken = self.wait(&never());
-        self.idle.fetch_sub(1, Ordering::AcqRel);
-        taken
+        self.wait(None)
     }
 
     /// Waits for a request until a point in time.
     pub fn take_until(&self, end: Instant) -> Taken {
-        match self.try_take() {
-            Some(request) => Taken::Request(request),
-            None => self.wait(&crossbeam_channel::at(end)),
-        }
+        self.wait(Some(end))
     }
 
-    fn wait(&self, end: &Receiver<Instant>) -> Taken {
-        select_biased! {
-            recv(self.interactive) -> request => request.map_or(Taken::Stopped, Taken::Request),
-            recv(self.background) -> request => request.map_or(Taken::Stopped, Taken::Request),
-            recv(self.stop) -> _ => Taken::Stopped,
-            recv(end) -> _ => Taken::TimedOut,
+    fn wait(&self, end: Option<Instant>) -> Taken {
+        loop {
+            if self.is_stopped() {
+                return Taken::Stopped;
+            }
+            if let Some(request) = self.try_take() {
+                return Taken::Request(request);
+            }
+            if end.is_some_and(|end| end <= Instant::now()) {
+                return Taken::TimedOut;
+            }
+            self.idle.wait(end, || self.waiting() > 0 || self.is_stopped());
         }
     }
 
     /// Waits, but not for requests: true when the queue was stopped before the time was over.
     pub fn stopped_within(&self, wait: std::time::Duration) -> bool {
-        !matches!(
-            self.stop.recv_timeout(wait),
-            Err(crossbeam_channel::RecvTimeoutError::Timeout)
-        )
+        !matches!(self.stop.recv_timeout(wait), Err(RecvTimeoutError::Timeout))
     }
 
     pub fn is_stopped(&self) -> bool {
         matches!(self.stop.try_recv(), Err(TryRecvError::Disconnected))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::payload::Payload;
+    use crate::pipeline::{RequestState, unary};
+
+    fn request(id: &str) -> Request {
+        let (reply, _receiver) = unary(Instant::now());
+        Request::new(
+            Arc::from(id),
+            1,
+            RequestState::new(Payload::Json(serde_json::Value::Null)),
+            reply,
+        )
+    }
+
+    fn taken(intake: &Intake) -> String {
+        match intake.take() {
+            Taken::Request(request) => request.id().to_owned(),
+            Taken::TimedOut => "timed out".into(),
+            Taken::Stopped => "stopped".into(),
+        }
+    }
+
+    #[test]
+    fn interactive_goes_before_background_and_full_is_told_at_once() {
+        let (queue, intake) = queue(2);
+        queue.send(request("later"), Priority::Background).unwrap();
+        queue.send(request("now"), Priority::Interactive).unwrap();
+        assert_eq!([taken(&intake), taken(&intake)], ["now", "later"]);
+        let permits = [queue.admit().unwrap(), queue.admit().unwrap()];
+        assert_eq!(queue.admit().unwrap_err().kind(), Kind::QueueFull);
+        drop(permits);
+        assert!(queue.admit().is_ok());
+    }
+
+    #[test]
+    fn a_waiting_replica_is_woken_by_background_work_and_by_the_end() {
+        let (queue, intake) = queue(4);
+        let replica = std::thread::spawn(move || [taken(&intake), taken(&intake)]);
+        std::thread::sleep(Duration::from_millis(20));
+        queue.send(request("job"), Priority::Background).unwrap();
+        std::thread::sleep(Duration::from_millis(20));
+        queue.stop();
+        assert_eq!(replica.join().unwrap(), ["job", "stopped"]);
+    }
+
+    #[test]
+    fn a_wait_with_an_end_is_over_then() {
+        let (_queue, intake) = queue(1);
+        assert!(matches!(
+            intake.take_until(Instant::now() + Duration::from_millis(5)),
+            Taken::TimedOut
+        ));
+        assert_eq!(intake.idle(), 0);
     }
 }
