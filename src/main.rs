@@ -7,10 +7,6 @@ use clap::{Parser, Subcommand};
 use hostler::app::{self, AppError, Plan};
 use hostler::config::{LogFormat, Settings};
 
-/// Many small allocations cross threads here, from the front to the replicas and back.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// A model server. Settings come from SERVER_… variables and from .env in the working directory.
 #[derive(Parser)]
 #[command(

@@ -63,7 +63,7 @@ fn measure(setup: &Setup, body: &Body, replicas: usize) -> Result<Memory> {
         pid: server.pid(),
         body,
     };
-    // Every replica runs a few: as many wait at a time as there are replicas, and then some.
+    // Enough at a time that no replica stays idle.
     load.visit(setup, 2 * replicas, 32 * replicas)?;
     Memory::of(server.pid())
 }

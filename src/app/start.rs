@@ -51,11 +51,7 @@ fn start_model(planned: Planned, settings: &Settings, runtime: &Runtime) -> std:
         wait_timeout: settings.wait_timeout,
         hang_grace: HANG_GRACE,
     })?;
-    Ok(Model {
-        card,
-        group,
-        request_timeout,
-    })
+    Ok(Model::new(card, group, request_timeout))
 }
 
 impl crate::catalog::ModelSpec {

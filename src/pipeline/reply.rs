@@ -253,6 +253,17 @@ impl ReplyReceiver {
         last.await.unwrap_or_else(|_| lost())
     }
 
+    /// The final answer, where it is there already.
+    pub fn try_last(&mut self) -> Option<Final> {
+        match self {
+            Self::Unary(rx) | Self::Stream { last: rx, .. } => match rx.try_recv() {
+                Ok(last) => Some(last),
+                Err(oneshot::error::TryRecvError::Empty) => None,
+                Err(oneshot::error::TryRecvError::Closed) => Some(lost()),
+            },
+        }
+    }
+
     /// The next event of a stream; `None` after the final one.
     pub async fn next(&mut self) -> Option<Event> {
         match self {

@@ -90,11 +90,7 @@ impl Server {
         let request_timeout = self.settings.request_timeout;
         let start = |part: Part| {
             let group = Group::start(part.spec).map_err(AppError::System)?;
-            Ok(Arc::new(Model {
-                card: part.card,
-                group,
-                request_timeout,
-            }))
+            Ok(Arc::new(Model::new(part.card, group, request_timeout)))
         };
         let models = self
             .parts

@@ -6,7 +6,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::backoff::{CRASH_LOOP, backoff};
 use super::gather::{BatchPolicy, gather};
@@ -27,6 +27,9 @@ pub struct Replica {
     /// Set by the supervisor when it gives this thread up: another one has taken its place.
     pub given_up: Arc<AtomicBool>,
 }
+
+/// A run that takes no longer than this is cheaper than a thread's wake-up.
+const SHORT: Duration = Duration::from_micros(100);
 
 /// Why serving ended.
 enum Ended {
@@ -97,7 +100,9 @@ impl Replica {
     }
 
     fn serve(&self, pipeline: &mut dyn Pipeline) -> Ended {
+        let mut short = false;
         loop {
+            self.intake.look(short);
             let first = match self.intake.take() {
                 Taken::Request(request) => request,
                 Taken::Stopped => return Ended::Stopped,
@@ -107,7 +112,9 @@ impl Replica {
             if requests.is_empty() {
                 continue;
             }
+            let began = Instant::now();
             let outcome = self.run_batch(pipeline, requests);
+            short = began.elapsed() <= SHORT;
             if self.given_up.load(Ordering::Acquire) {
                 return Ended::Stopped;
             }

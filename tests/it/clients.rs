@@ -47,6 +47,10 @@ async fn killed_clients_leave_no_work_behind() {
     }
     eventually("all are admitted", async || server.service.admitted() == 51).await;
     drop(queued);
+    eventually("the places of those that waited are free", async || {
+        server.service.admitted() == 1
+    })
+    .await;
     drop(busy);
     eventually("their places are free", async || server.service.admitted() == 0).await;
     // The one that ran noticed, and none of those that waited ever ran.

@@ -5,6 +5,7 @@
 mod artefact;
 mod convert;
 mod graph;
+mod heap;
 mod library;
 mod model;
 mod provider;
