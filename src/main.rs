@@ -7,6 +7,10 @@ use clap::{Parser, Subcommand};
 use hostler::app::{self, AppError, Plan};
 use hostler::config::{LogFormat, Settings};
 
+/// Requests are allocated on the front's threads and freed on the replicas', which is where glibc's allocator is slow.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A model server. Settings come from SERVER_… variables and from .env in the working directory.
 #[derive(Parser)]
 #[command(
