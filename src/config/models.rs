@@ -3,6 +3,7 @@
 
 use super::entry::{self, ModelEntry};
 use super::fault::{Fault, quoted};
+use super::values::between;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -55,15 +56,10 @@ pub(super) fn read(text: &str) -> (Vec<(usize, ModelEntry)>, Vec<Fault>) {
 /// `text` without the quotes that `docker --env-file` keeps around a value.
 fn unquoted(text: &str) -> &str {
     let text = text.trim();
-    let inner = |quote| {
-        text.strip_prefix(quote)
-            .and_then(|t| t.strip_suffix(quote))
-            .map(str::trim)
-    };
-    inner('\'')
+    between(text, '\'')
         // A JSON string is no list: between double quotes stands a list that was quoted, or a fault
         // to be told as it is.
-        .or_else(|| inner('"').filter(|inner| inner.starts_with('[')))
+        .or_else(|| between(text, '"').filter(|inner| inner.starts_with('[')))
         .unwrap_or(text)
 }
 

@@ -304,12 +304,9 @@ fn not_blank(value: Option<&str>) -> Option<&str> {
 /// `text` without the blanks around it and the quotes that `docker --env-file` keeps.
 fn unquoted(text: &str) -> &str {
     let text = text.trim();
-    let inner = |quote| {
-        text.strip_prefix(quote)
-            .and_then(|t| t.strip_suffix(quote))
-            .map(str::trim)
-    };
-    inner('\'').or_else(|| inner('"')).unwrap_or(text)
+    values::between(text, '\'')
+        .or_else(|| values::between(text, '"'))
+        .unwrap_or(text)
 }
 
 fn path(text: &str) -> Result<PathBuf, String> {

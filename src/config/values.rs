@@ -14,6 +14,12 @@ const LONGEST_SECONDS: f64 = 365.0 * 24.0 * 3600.0;
 /// More threads than the async runtime can number is a slip of the finger, not a wish.
 const MOST_THREADS: usize = 1024;
 
+/// What stands between two of `quote`, blanks around it left away.
+pub(super) fn between(text: &str, quote: char) -> Option<&str> {
+    let inner = text.strip_prefix(quote)?.strip_suffix(quote)?;
+    Some(inner.trim())
+}
+
 /// An IP address, with or without brackets, or `localhost`.
 pub(super) fn host(text: &str) -> Result<IpAddr, String> {
     if text.eq_ignore_ascii_case("localhost") {

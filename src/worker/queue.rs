@@ -10,7 +10,6 @@ use arc_swap::ArcSwapOption;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, TrySendError, bounded};
 
 use super::idle::Idle;
-
 use crate::error::{Error, Kind};
 use crate::pipeline::Request;
 

@@ -1,5 +1,7 @@
 //! Runs batches of tensors: rows of several requests are joined, run once, and cut apart again.
 
+use bytes::BytesMut;
+
 use super::dummy;
 use super::partition::partition;
 use crate::backend::onnx::OnnxSession;
@@ -18,16 +20,20 @@ pub struct TensorPipeline {
     signature: Signature,
     max_batch_size: usize,
     batching: bool,
+    /// One buffer an input, in which rows are joined; kept, since fresh memory costs a page fault for each 4 KiB.
+    joined: Vec<BytesMut>,
 }
 
 impl TensorPipeline {
     pub fn new(session: OnnxSession, signature: Signature, max_batch_size: usize) -> Self {
         let batching = signature.batched() && max_batch_size > 1;
+        let joined = signature.inputs.iter().map(|_| BytesMut::new()).collect();
         Self {
             session,
             signature,
             max_batch_size,
             batching,
+            joined,
         }
     }
 
@@ -36,7 +42,7 @@ impl TensorPipeline {
         let parts: Vec<&[Tensor]> = run.iter().map(|i| &requests[*i].1.tensors[..]).collect();
         let outputs = match &parts[..] {
             [alone] => self.session.run(alone),
-            several => self.session.run(&join(several)),
+            several => self.session.run(&join(&mut self.joined, several)),
         };
         let mut first_row = 0;
         for i in run {
@@ -60,7 +66,7 @@ impl TensorPipeline {
             .iter()
             .map(|row| self.session.run(row))
             .collect::<Result<Vec<_>, _>>()?;
-        let joined = self.session.run(&join(&views))?;
+        let joined = self.session.run(&join(&mut self.joined, &views))?;
         Ok(alone.iter().enumerate().all(|(i, alone)| {
             joined.iter().zip(alone).all(|(joined, alone)| {
                 joined.rows() == rows.len() && alone.rows() == 1 && close(&joined.slice_rows(i..i + 1), alone)
@@ -125,12 +131,12 @@ impl Pipeline for TensorPipeline {
 }
 
 /// Joins the rows of several requests, input by input.
-fn join(parts: &[&[Tensor]]) -> Vec<Tensor> {
-    let inputs = parts[0].len();
-    (0..inputs).map(|i| concat(parts.iter().map(|p| &p[i]))).collect()
+fn join(buffers: &mut [BytesMut], parts: &[&[Tensor]]) -> Vec<Tensor> {
+    let one = |(i, buffer): (usize, &mut BytesMut)| concat(buffer, parts.iter().map(|p| &p[i]));
+    buffers.iter_mut().enumerate().map(one).collect()
 }
 
-fn concat<'a>(parts: impl Iterator<Item = &'a Tensor> + Clone) -> Tensor {
+fn concat<'a>(buffer: &mut BytesMut, parts: impl Iterator<Item = &'a Tensor> + Clone) -> Tensor {
     let Some(first) = parts.clone().next() else {
         unreachable!("a run has at least one request")
     };
@@ -139,9 +145,10 @@ fn concat<'a>(parts: impl Iterator<Item = &'a Tensor> + Clone) -> Tensor {
     let joined = match first.data() {
         Data::Packed(_) => {
             let slices = || parts.clone().filter_map(Tensor::bytes);
-            let mut bytes = Vec::with_capacity(slices().map(bytes::Bytes::len).sum());
-            slices().for_each(|s| bytes.extend_from_slice(s));
-            Tensor::packed(first.dtype(), shape, bytes.into())
+            // The tensor of the run before is dropped by now: the same memory is taken again.
+            buffer.reserve(slices().map(bytes::Bytes::len).sum());
+            slices().for_each(|s| buffer.extend_from_slice(s));
+            Tensor::packed(first.dtype(), shape, buffer.split().freeze())
         }
         Data::Strings(_) => Tensor::strings(
             shape,
