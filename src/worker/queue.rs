@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, TrySendError, bounded};
+use crossbeam_utils::Backoff;
 
 use super::idle::Idle;
 use crate::error::{Error, Kind};
@@ -189,6 +190,18 @@ impl Intake {
         self.wait(Some(end))
     }
 
+    /// Gives the core to others a few times, and tells whether a request came meanwhile.
+    fn comes_soon(&self) -> bool {
+        let backoff = Backoff::new();
+        while !backoff.is_completed() {
+            if self.waiting() > 0 {
+                return true;
+            }
+            backoff.snooze();
+        }
+        false
+    }
+
     fn wait(&self, end: Option<Instant>) -> Taken {
         loop {
             if self.is_stopped() {
@@ -199,6 +212,11 @@ impl Intake {
             }
             if end.is_some_and(|end| end <= Instant::now()) {
                 return Taken::TimedOut;
+            }
+            // Under load the next request is a moment away. To yield for it costs less than to be woken for it, and
+            // more requests come together in a batch.
+            if self.comes_soon() {
+                continue;
             }
             self.idle.wait(end, || self.waiting() > 0 || self.is_stopped());
         }
