@@ -87,6 +87,11 @@ impl Kind {
         Status { http, grpc }
     }
 
+    /// The kind of a name.
+    pub fn by_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
     /// A stable word for programs: the `type` of a fault, the label of a metric.
     pub const fn name(self) -> &'static str {
         match self {

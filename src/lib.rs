@@ -17,6 +17,8 @@ pub mod error;
 #[doc(hidden)]
 pub mod http;
 #[doc(hidden)]
+pub mod ipc;
+#[doc(hidden)]
 pub mod models;
 pub mod payload;
 pub mod pipeline;

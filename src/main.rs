@@ -37,6 +37,9 @@ enum Command {
     Compile,
     /// Print the OpenAPI document of the configured models
     Openapi,
+    /// What the process of an isolated replica runs: serves one model over its standard input
+    #[command(hide = true)]
+    Replica,
 }
 
 fn main() -> ExitCode {
@@ -51,6 +54,9 @@ fn main() -> ExitCode {
 }
 
 fn run(command: &Command) -> Result<(), AppError> {
+    if matches!(command, Command::Replica) {
+        return app::replica();
+    }
     let settings = Settings::load()?;
     logs(&settings)?;
     settings.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
@@ -68,7 +74,8 @@ fn run(command: &Command) -> Result<(), AppError> {
         }
         Command::Compile => {
             let plan = Plan::make(&settings)?;
-            let lines = app::compile(plan, &settings, &app::load_runtime()?)?;
+            let runtime = app::needed_runtime(&plan)?;
+            let lines = app::compile(plan, &settings, runtime.as_ref())?;
             print(&lines.join("\n"));
             Ok(())
         }
@@ -79,6 +86,7 @@ fn run(command: &Command) -> Result<(), AppError> {
             print(&document.to_pretty_json().unwrap_or_default());
             Ok(())
         }
+        Command::Replica => Ok(()),
     }
 }
 

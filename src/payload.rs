@@ -19,6 +19,20 @@ pub enum Payload {
     Json(Value),
     /// One tensor per input of the signature, in its order.
     Tensors(Tensors),
+    /// The body as it was sent, for a pipeline that reads it itself.
+    Raw(Raw),
+}
+
+/// A body as the client sent it, checked against its contract as far as that goes.
+#[derive(Clone, Debug, Default)]
+pub struct Raw {
+    pub body: Bytes,
+    /// Whether the pipeline reads what stands below.
+    pub told: bool,
+    pub content_type: Option<String>,
+    pub headers: Vec<(String, String)>,
+    /// Media types the client takes.
+    pub accept: Vec<String>,
 }
 
 /// The tensors of one request.
@@ -34,7 +48,7 @@ impl Payload {
     pub fn rows(&self) -> usize {
         match self {
             Self::Tensors(t) => t.tensors.first().map_or(1, Tensor::rows).max(1),
-            Self::Typed(_) | Self::Json(_) => 1,
+            Self::Typed(_) | Self::Json(_) | Self::Raw(_) => 1,
         }
     }
 
@@ -45,7 +59,7 @@ impl Payload {
     pub fn into_typed<T: 'static>(self) -> Result<T, Error> {
         match self {
             Self::Typed(value) => value.downcast::<T>().map(|b| *b).map_err(|_| mismatch()),
-            Self::Json(_) | Self::Tensors(_) => Err(mismatch()),
+            Self::Json(_) | Self::Tensors(_) | Self::Raw(_) => Err(mismatch()),
         }
     }
 
@@ -56,7 +70,7 @@ impl Payload {
     pub fn into_tensors(self) -> Result<Tensors, Error> {
         match self {
             Self::Tensors(tensors) => Ok(tensors),
-            Self::Typed(_) | Self::Json(_) => Err(mismatch()),
+            Self::Typed(_) | Self::Json(_) | Self::Raw(_) => Err(mismatch()),
         }
     }
 
@@ -67,7 +81,7 @@ impl Payload {
     pub fn into_json(self) -> Result<Value, Error> {
         match self {
             Self::Json(value) => Ok(value),
-            Self::Typed(_) | Self::Tensors(_) => Err(mismatch()),
+            Self::Typed(_) | Self::Tensors(_) | Self::Raw(_) => Err(mismatch()),
         }
     }
 }
@@ -85,8 +99,19 @@ pub enum Output {
     Tensors(Vec<Tensor>),
     /// A file or other artefact with its media type.
     Media { content_type: String, bytes: Bytes },
+    /// A whole response as the pipeline's author shaped it.
+    Response { head: ResponseHead, body: Bytes },
     /// Nothing but the chunks that were emitted before.
     Chunks,
+}
+
+/// Status, headers and media type an author gave to a response.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ResponseHead {
+    /// An HTTP status.
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub media: Option<String>,
 }
 
 impl Output {
@@ -108,6 +133,8 @@ pub enum Chunk {
     Json(Bytes),
     /// Raw bytes of a chunked body.
     Bytes(Bytes),
+    /// Before the first piece of a response with a head of its own.
+    Head(Box<ResponseHead>),
 }
 
 impl Chunk {

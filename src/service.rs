@@ -4,16 +4,16 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 
-use crate::contract::Contract;
+use crate::contract::{Contract, Manner};
 use crate::error::{Error, Kind};
 use crate::payload::{Output, Payload};
 use crate::pipeline::{Event, Final, ReplyReceiver, Timing};
-use crate::worker::{Group, InFlight, Priority, Ticket};
+use crate::worker::{Group, InFlight, Priority, ReplicaState, ReplicaStatus, Ticket};
 
 /// One way into a model: a contract and the handler it is for.
 #[derive(Clone)]
@@ -22,6 +22,7 @@ pub struct Endpoint {
     pub paths: Vec<String>,
     pub handler: usize,
     pub contract: Arc<Contract>,
+    pub manner: Manner,
 }
 
 /// What there is to know of a model without running it: what docs and dashboards read.
@@ -42,6 +43,7 @@ pub struct Model {
     pub request_timeout: Option<Duration>,
     /// How long the last answer took in queue and run, in microseconds.
     pub(crate) last_micros: AtomicU32,
+    activity: Activity,
 }
 
 /// A model's endpoint, as a path leads to it.
@@ -118,6 +120,8 @@ pub struct Call {
 pub struct Service {
     routes: ArcSwap<Routes>,
     draining: AtomicBool,
+    /// What reached no model.
+    activity: Activity,
 }
 
 impl Service {
@@ -125,6 +129,7 @@ impl Service {
         Self {
             routes: ArcSwap::from_pointee(routes),
             draining: AtomicBool::new(false),
+            activity: Activity::new(),
         }
     }
 
@@ -165,11 +170,46 @@ impl Service {
         !self.is_draining() && self.routes.load().models.iter().all(|m| m.group.serves())
     }
 
+    /// Counts a request that was refused before it reached a model.
+    pub fn count_refused(&self) {
+        self.activity.receive();
+    }
+
+    /// Counts a request that only keeps the server awake: it ends as it comes.
+    pub fn count_warm_up(&self) {
+        self.activity.receive();
+        self.activity.end(Instant::now());
+    }
+
+    /// How busy the server is, as autoscalers ask.
+    pub fn load(&self) -> Load {
+        let routes = self.routes.load();
+        let models = &routes.models;
+        let now = Instant::now();
+        let ready = |replicas: &[ReplicaStatus]| replicas.iter().filter(|r| r.state == ReplicaState::Ready).count();
+        let replicas: usize = models.iter().map(|m| ready(&m.group.snapshot().replicas)).sum();
+        let under_way: usize = models.iter().map(|m| m.group.admitted()).sum();
+        let activities = || models.iter().map(|m| &m.activity).chain([&self.activity]);
+        let available = self.is_ready() && under_way < replicas;
+        let idle = activities().map(|a| a.idle(now)).min().unwrap_or_default();
+        Load {
+            available,
+            received: activities().map(|a| a.received.load(Ordering::Relaxed)).sum(),
+            idle: if available && under_way == 0 {
+                idle
+            } else {
+                Duration::ZERO
+            },
+            oldest: activities().filter_map(|a| a.oldest(now)).max().unwrap_or_default(),
+        }
+    }
+
     /// Submits a decoded request.
     ///
     /// # Errors
     /// Not ready while the model loads or the server drains; queue full, at once.
     pub fn submit(&self, route: &Route, input: Payload, call: Call) -> Result<Pending, Error> {
+        let number = route.model.activity.receive();
         if self.is_draining() {
             return Err(Error::new(
                 Kind::NotReady,
@@ -192,9 +232,9 @@ impl Service {
         let (in_flight, receiver) = model.group.submit(input, ticket)?;
         let started = Instant::now();
         Ok(Pending {
+            watch: Watch::new(model, number, started),
             _in_flight: in_flight,
             receiver,
-            model,
             deadline,
             started,
             expired: false,
@@ -214,6 +254,7 @@ impl Model {
             group,
             request_timeout,
             last_micros: AtomicU32::new(u32::MAX),
+            activity: Activity::new(),
         }
     }
 
@@ -224,11 +265,116 @@ impl Model {
     }
 }
 
+/// How busy the server is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Load {
+    /// Every model serves, and a request sent now would find a free replica.
+    pub available: bool,
+    /// Requests received so far, those that were refused included.
+    pub received: usize,
+    /// Since the last request ended; zero while one is under way or none could run.
+    pub idle: Duration,
+    /// The age of the oldest request under way, queueing included; zero where there is none.
+    pub oldest: Duration,
+}
+
+/// Requests whose beginning is kept. Where more are under way, those that came first stand for all.
+const WATCHED: usize = 64;
+
+/// What is counted of requests: relaxed atomics, since each figure stands for itself and nothing waits on it.
+struct Activity {
+    /// What the times below count from, in microseconds.
+    since: Instant,
+    received: AtomicUsize,
+    last_end: AtomicU64,
+    /// When a request under way began, plus one; zero is a free place.
+    begun: [AtomicU64; WATCHED],
+}
+
+impl Activity {
+    fn new() -> Self {
+        Self {
+            since: Instant::now(),
+            received: AtomicUsize::new(0),
+            last_end: AtomicU64::new(0),
+            begun: [const { AtomicU64::new(0) }; WATCHED],
+        }
+    }
+
+    /// The number of the request, from 0.
+    fn receive(&self) -> usize {
+        self.received.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn micros(&self, at: Instant) -> u64 {
+        let micros = at.saturating_duration_since(self.since).as_micros();
+        micros.try_into().unwrap_or(u64::MAX)
+    }
+
+    /// Keeps when a request began, where its place is free.
+    fn begin(&self, number: usize, at: Instant) -> Option<usize> {
+        let place = number % WATCHED;
+        let stamp = self.micros(at).saturating_add(1);
+        let taken = self.begun[place].compare_exchange(0, stamp, Ordering::Relaxed, Ordering::Relaxed);
+        taken.is_ok().then_some(place)
+    }
+
+    fn end(&self, at: Instant) {
+        self.last_end.store(self.micros(at), Ordering::Relaxed);
+    }
+
+    fn idle(&self, now: Instant) -> Duration {
+        Duration::from_micros(self.micros(now).saturating_sub(self.last_end.load(Ordering::Relaxed)))
+    }
+
+    fn oldest(&self, now: Instant) -> Option<Duration> {
+        let begun = self.begun.iter().map(|place| place.load(Ordering::Relaxed));
+        let first = begun.filter(|stamp| *stamp != 0).min()?;
+        Some(Duration::from_micros((self.micros(now) + 1).saturating_sub(first)))
+    }
+}
+
+/// Sees the end of a request, whatever way it ends.
+struct Watch {
+    model: Arc<Model>,
+    place: Option<usize>,
+    ended: bool,
+}
+
+impl Watch {
+    fn new(model: Arc<Model>, number: usize, now: Instant) -> Self {
+        let place = model.activity.begin(number, now);
+        Self {
+            model,
+            place,
+            ended: false,
+        }
+    }
+
+    /// The answer came. Its times say when, so that no clock is read.
+    fn end(&mut self, started: Instant, timing: Timing) {
+        self.model.activity.end(started + timing.queue + timing.compute);
+        self.ended = true;
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.model.activity.end(Instant::now());
+        }
+        if let Some(place) = self.place {
+            self.model.activity.begun[place].store(0, Ordering::Relaxed);
+        }
+    }
+}
+
 /// A submitted request. Dropped, it is cancelled and its place freed.
 pub struct Pending {
+    // Dropped before the place is freed: who sees an idle model sees when it became so.
+    watch: Watch,
     _in_flight: InFlight,
     receiver: ReplyReceiver,
-    model: Arc<Model>,
     deadline: Option<Instant>,
     started: Instant,
     expired: bool,
@@ -238,7 +384,8 @@ impl Pending {
     /// Waits for the answer, at most until the deadline.
     pub async fn answer(mut self) -> (Result<Output, Error>, Timing) {
         if let Some(Final { result, timing }) = self.soon().await {
-            self.model.took(timing);
+            self.watch.model.took(timing);
+            self.watch.end(self.started, timing);
             return (result, timing);
         }
         let started = self.started;
@@ -249,7 +396,8 @@ impl Pending {
         };
         match done {
             Ok(Final { result, timing }) => {
-                self.model.took(timing);
+                self.watch.model.took(timing);
+                self.watch.end(started, timing);
                 (result, timing)
             }
             Err(_) => expired(started),
@@ -259,8 +407,8 @@ impl Pending {
     /// Looks for the answer of a short run for a moment before this thread may go to sleep: to be woken costs more
     /// than such a run. Only where nobody else wants the cores, and other connections go on between two looks.
     async fn soon(&mut self) -> Option<Final> {
-        let short = self.model.last_micros.load(Ordering::Relaxed) <= SHORT_MICROS;
-        if !short || self.model.group.admitted() > 1 {
+        let short = self.watch.model.last_micros.load(Ordering::Relaxed) <= SHORT_MICROS;
+        if !short || self.watch.model.group.admitted() > 1 {
             return None;
         }
         while self.started.elapsed() < LOOK {
@@ -274,6 +422,14 @@ impl Pending {
 
     /// The next event of a stream; the last one is final.
     pub async fn next(&mut self) -> Option<Event> {
+        let event = self.event().await;
+        if let Some(Event::Final(last)) = &event {
+            self.watch.end(self.started, last.timing);
+        }
+        event
+    }
+
+    async fn event(&mut self) -> Option<Event> {
         if self.expired {
             return None;
         }

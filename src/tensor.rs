@@ -6,6 +6,7 @@
 use std::fmt;
 
 use bytes::Bytes;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Element types, named as in the Open Inference Protocol (`FP32`, `INT64`, …; `BYTES` for strings).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -28,6 +29,24 @@ pub enum DType {
 }
 
 impl DType {
+    /// Every element type.
+    pub const ALL: [Self; 14] = [
+        Self::Bool,
+        Self::U8,
+        Self::U16,
+        Self::U32,
+        Self::U64,
+        Self::I8,
+        Self::I16,
+        Self::I32,
+        Self::I64,
+        Self::F16,
+        Self::BF16,
+        Self::F32,
+        Self::F64,
+        Self::Bytes,
+    ];
+
     /// Bytes an element takes; `None` for [`DType::Bytes`].
     pub const fn size(self) -> Option<usize> {
         Some(match self {
@@ -57,6 +76,20 @@ impl DType {
             Self::F64 => "FP64",
             Self::Bytes => "BYTES",
         }
+    }
+}
+
+impl Serialize for DType {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for DType {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        let known = Self::ALL.into_iter().find(|d| d.name() == name);
+        known.ok_or_else(|| serde::de::Error::custom(format!("{name} is no element type; FP32 is one")))
     }
 }
 

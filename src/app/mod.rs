@@ -3,6 +3,7 @@
 mod compile;
 mod error;
 mod plan;
+mod replica;
 mod run;
 mod start;
 
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 pub use compile::compile;
 pub use error::AppError;
 pub use plan::Plan;
+pub use replica::replica;
 pub use run::{DRAIN_LEAST, Listening, bind, serve, shutdown_signal};
 pub use start::{HANG_GRACE, start};
 
@@ -29,13 +31,22 @@ pub fn load_runtime() -> Result<Runtime, AppError> {
     Runtime::load(&search).map_err(AppError::Library)
 }
 
+/// ONNX Runtime, where a model of the plan needs it: a server of Python pipelines alone does without.
+///
+/// # Errors
+/// As [`load_runtime`].
+pub fn needed_runtime(plan: &Plan) -> Result<Option<Runtime>, AppError> {
+    let needed = plan.models.iter().any(|m| m.spec.builder.needs_runtime());
+    needed.then(load_runtime).transpose()
+}
+
 /// Runs the server of the settings until a signal ends it.
 ///
 /// # Errors
 /// What kept it from starting.
 pub fn run(settings: &Settings) -> Result<(), AppError> {
     let plan = Plan::make(settings)?;
-    let runtime = load_runtime()?;
+    let runtime = needed_runtime(&plan)?;
     let front = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(settings.num_workers)
         .thread_name("front")
@@ -44,7 +55,7 @@ pub fn run(settings: &Settings) -> Result<(), AppError> {
         .map_err(AppError::System)?;
     front.block_on(async {
         let listener = bind(settings.host, settings.port).await?;
-        let service = start(plan, settings, &runtime)?;
+        let service = start(plan, settings, runtime.as_ref())?;
         serve(listener, service, settings, shutdown_signal()).await
     })
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::error::AppError;
-use crate::catalog::{self, ModelSpec};
+use crate::catalog::{self, ModelSpec, Surroundings};
 use crate::config::{self, ModelEntry, Settings};
 use crate::contract::Contract;
 use crate::device::{Demand, Device, Inventory, discover, place};
@@ -37,14 +37,25 @@ impl Plan {
     pub fn make(settings: &Settings) -> Result<Self, AppError> {
         let mut faults = Vec::new();
         let mut specs = Vec::new();
+        let variables = config::environment();
+        let surroundings = Surroundings {
+            cache_dir: settings.model_cache_dir.clone(),
+            environment: variables.clone(),
+            wait_timeout: settings.wait_timeout,
+            request_timeout: settings.request_timeout,
+        };
         for entry in &settings.models {
-            match catalog::load(&settings.models_dir.join(&entry.name), entry) {
+            match catalog::load(&settings.models_dir.join(&entry.name), entry, &surroundings) {
                 Ok(spec) => specs.push(spec),
                 Err(told) => faults.extend(told.into_iter().map(|fault| format!("model {:?}: {fault}", entry.name))),
             }
         }
+        if let ([only], 1) = (&mut specs[..], settings.models.len())
+            && only.wants_root
+        {
+            only.settings.mount = Some("/".to_owned());
+        }
         faults.extend(collisions(&specs));
-        let variables = config::environment();
         let inventory = discover(&settings.devices, &|name| variables.get(name).cloned())
             .map_err(|told| faults.extend(told.iter().map(|f| format!("SERVER_DEVICES: {f}"))))
             .unwrap_or_default();
@@ -131,8 +142,8 @@ fn demand(spec: &ModelSpec) -> Demand<'_> {
         model: &spec.name,
         replicas: spec.settings.replicas.unwrap_or(1),
         devices: spec.settings.devices.as_deref(),
-        devices_per_replica: 1,
-        runs_on: spec.loaded.runs_on,
+        devices_per_replica: spec.settings.devices_per_replica.unwrap_or(1),
+        runs_on: spec.runs_on,
     }
 }
 
@@ -169,7 +180,7 @@ impl Planned {
         [
             self.spec.name.to_string(),
             self.spec.task.to_owned(),
-            contract_text(&self.spec.contract),
+            contract_text(self.spec.contract()),
             self.devices.len().to_string(),
             self.devices_text(),
             format!(
@@ -187,7 +198,7 @@ impl Planned {
             "task": self.spec.task,
             "why": self.spec.why,
             "paths": self.spec.paths(),
-            "contract": {"input": self.spec.contract.input.root, "output": self.spec.contract.output.root},
+            "contract": {"input": self.spec.contract().input.root, "output": self.spec.contract().output.root},
             "replicas": self.devices.len(),
             "devices": self.devices,
             "threads": self.threads,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::error::AppError;
 use super::plan::{Plan, Planned};
 use crate::backend::onnx::Runtime;
+use crate::catalog::{ModelSpec, SpecRoute};
 use crate::config::Settings;
 use crate::service::{Endpoint, Model, ModelCard, Routes, Service};
 use crate::worker::{BatchPolicy, Group, GroupSpec};
@@ -18,7 +19,7 @@ pub const HANG_GRACE: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 /// When the system gives no thread, or two models claim one path.
-pub fn start(plan: Plan, settings: &Settings, runtime: &Runtime) -> Result<Arc<Service>, AppError> {
+pub fn start(plan: Plan, settings: &Settings, runtime: Option<&Runtime>) -> Result<Arc<Service>, AppError> {
     let models = plan
         .models
         .into_iter()
@@ -28,7 +29,7 @@ pub fn start(plan: Plan, settings: &Settings, runtime: &Runtime) -> Result<Arc<S
     Ok(Arc::new(Service::new(routes)))
 }
 
-fn start_model(planned: Planned, settings: &Settings, runtime: &Runtime) -> std::io::Result<Model> {
+fn start_model(planned: Planned, settings: &Settings, runtime: Option<&Runtime>) -> std::io::Result<Model> {
     let Planned {
         spec,
         devices,
@@ -37,9 +38,11 @@ fn start_model(planned: Planned, settings: &Settings, runtime: &Runtime) -> std:
         request_timeout,
     } = planned;
     let card = spec.card();
+    let build = spec.builder.make(runtime);
+    let build = build.ok_or_else(|| std::io::Error::other("ONNX Runtime was not loaded"))?;
     let group = Group::start(GroupSpec {
         model: Arc::clone(&spec.name),
-        build: (spec.loaded.builder)(runtime),
+        build,
         devices,
         threads,
         batch: BatchPolicy {
@@ -54,26 +57,47 @@ fn start_model(planned: Planned, settings: &Settings, runtime: &Runtime) -> std:
     Ok(Model::new(card, group, request_timeout))
 }
 
-impl crate::catalog::ModelSpec {
-    /// Paths the model is mounted at, its own first.
-    pub fn paths(&self) -> Vec<String> {
+impl ModelSpec {
+    /// Paths of each route, the model's own first.
+    pub fn mounts(&self) -> Vec<Vec<String>> {
         let own = format!("/{}", self.name);
         let alias = self.settings.endpoint.clone().filter(|e| *e != own);
-        std::iter::once(own).chain(alias).collect()
+        let root = self.settings.mount.as_deref() == Some("/");
+        let bases: Vec<String> = std::iter::once(own)
+            .chain(alias)
+            .chain(root.then(String::new))
+            .collect();
+        let paths = |route: &SpecRoute| {
+            if route.absolute {
+                return vec![route.path.clone()];
+            }
+            let below = if route.path == "/" { "" } else { route.path.as_str() };
+            let mounted = bases.iter().map(|base| format!("{base}{below}"));
+            mounted
+                .map(|path| if path.is_empty() { "/".to_owned() } else { path })
+                .collect()
+        };
+        self.routes.iter().map(paths).collect()
+    }
+
+    /// All paths, the model's own first.
+    pub fn paths(&self) -> Vec<String> {
+        self.mounts().concat()
     }
 
     /// What docs and dashboards read.
     pub fn card(&self) -> ModelCard {
-        let endpoint = Endpoint {
-            paths: self.paths(),
-            handler: 0,
-            contract: Arc::clone(&self.contract),
+        let endpoint = |(route, paths): (&SpecRoute, Vec<String>)| Endpoint {
+            paths,
+            handler: route.handler,
+            contract: Arc::clone(&route.contract),
+            manner: route.manner.clone(),
         };
         ModelCard {
             name: Arc::clone(&self.name),
             task: self.task.to_owned(),
             description: self.description.clone(),
-            endpoints: vec![endpoint],
+            endpoints: self.routes.iter().zip(self.mounts()).map(endpoint).collect(),
         }
     }
 }

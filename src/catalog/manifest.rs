@@ -33,11 +33,37 @@ pub struct Manifest {
     pub threads: Option<usize>,
     /// Seconds.
     pub request_timeout: Option<f64>,
+    /// Where else it is mounted: `/` for the root of the server.
+    pub mount: Option<String>,
+    /// The interpreter of a folder of Python: a path, from the folder if it is relative, or a name on the path.
+    pub python: Option<String>,
+    /// Seconds that a replica's process may take to load and compile.
+    pub start_timeout: Option<f64>,
+    /// Seconds that one call of a replica's process may take before it is killed.
+    pub call_timeout: Option<f64>,
+    /// Answers after which a replica's process is replaced, so that what it leaks is bounded.
+    pub max_requests: Option<u64>,
+    /// IPUs side by side that one replica takes.
+    pub devices_per_replica: Option<usize>,
+    /// What a replica of an ONNX model is.
+    #[serde(default)]
+    pub isolation: Isolation,
     /// TensorRT before CUDA, on GPUs.
     #[serde(default)]
     pub tensorrt: bool,
     #[serde(default)]
     pub examples: Vec<ManifestExample>,
+}
+
+/// Where a replica of an ONNX model runs. Python always runs in a process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Isolation {
+    /// A thread of the server.
+    #[default]
+    Thread,
+    /// A process of its own: a crash in native code costs one batch and not the server.
+    Process,
 }
 
 /// A request that the docs show and "Try it out" sends.
@@ -79,6 +105,11 @@ impl Manifest {
             ("max_batch_size", self.max_batch_size),
             ("queue_size", self.queue_size),
             ("threads", self.threads),
+            ("devices_per_replica", self.devices_per_replica),
+            (
+                "max_requests",
+                self.max_requests.map(|n| usize::try_from(n).unwrap_or(usize::MAX)),
+            ),
         ];
         for (key, value) in whole {
             if value == Some(0) {
@@ -88,6 +119,8 @@ impl Manifest {
         let seconds = [
             ("max_queue_delay_ms", self.max_queue_delay_ms),
             ("request_timeout", self.request_timeout),
+            ("start_timeout", self.start_timeout),
+            ("call_timeout", self.call_timeout),
         ];
         for (key, value) in seconds {
             if value.is_some_and(|v| !(0.0..=86_400_000.0).contains(&v)) {
@@ -96,6 +129,11 @@ impl Manifest {
         }
         if let Some(Err(wrong)) = self.endpoint.as_deref().map(config::check_endpoint) {
             faults.push(format!("{MANIFEST}: endpoint{wrong}"));
+        }
+        if let Some(mount) = self.mount.as_deref().filter(|m| *m != "/") {
+            faults.push(format!(
+                "{MANIFEST}: mount is {mount:?}, expected \"/\"; endpoint adds other paths"
+            ));
         }
         if self.devices.as_ref().is_some_and(Vec::is_empty) {
             faults.push(format!("{MANIFEST}: devices is empty; leave it out to run anywhere"));
@@ -116,6 +154,14 @@ impl Manifest {
 
     pub fn request_timeout(&self) -> Option<Duration> {
         self.request_timeout.map(Duration::from_secs_f64)
+    }
+
+    pub fn start_timeout(&self) -> Option<Duration> {
+        self.start_timeout.map(Duration::from_secs_f64)
+    }
+
+    pub fn call_timeout(&self) -> Option<Duration> {
+        self.call_timeout.map(Duration::from_secs_f64)
     }
 }
 

@@ -2,19 +2,40 @@
 //!
 //! Says what a folder is and why; starts nothing.
 
+mod isolated;
 mod manifest;
+mod native;
+mod python;
 mod recognise;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-pub use manifest::{MANIFEST, Manifest};
+pub use isolated::serve_isolated;
+pub use manifest::{Isolation, MANIFEST, Manifest};
 pub use recognise::{GRAPH_FILES, Recognised};
 
-use crate::backend::onnx::{Graph, OnnxOptions};
+use crate::backend::python as python_backend;
 use crate::config::ModelEntry;
+use crate::contract::Manner;
 use crate::contract::{Contract, Example};
-use crate::models::{self, HfConfig, Loaded, Source};
+use crate::device::DeviceKind;
+use crate::models::Builder;
+
+/// What a folder is read with, beside its entry.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    /// `SERVER_MODEL_CACHE_DIR`.
+    pub cache_dir: std::path::PathBuf,
+    /// The environment that processes of replicas start from.
+    pub environment: BTreeMap<String, String>,
+    /// How long a model may take to get ready.
+    pub wait_timeout: Duration,
+    /// The longest time of a request, where the settings have one.
+    pub request_timeout: Option<Duration>,
+}
 
 /// A model of the catalog, with all that is known before it is started.
 pub struct ModelSpec {
@@ -23,78 +44,79 @@ pub struct ModelSpec {
     /// Why it is served as this task, in a sentence.
     pub why: String,
     pub description: Option<String>,
-    pub contract: Arc<Contract>,
+    /// Ways into it, the first being its own path.
+    pub routes: Vec<SpecRoute>,
     /// Bytes of weights on disk.
     pub weight_bytes: u64,
     /// The manifest, overridden by the entry of `SERVER_MODELS`.
     pub settings: Manifest,
     /// The most rows a run may take.
     pub max_batch_size: usize,
-    pub loaded: LoadedParts,
+    pub runs_on: &'static [DeviceKind],
+    /// Whether it is mounted at the root when it is the only model, as the servers it comes from were.
+    pub wants_root: bool,
+    pub builder: Builder,
 }
 
-/// What starts the model.
-pub struct LoadedParts {
-    pub runs_on: &'static [crate::device::DeviceKind],
-    pub builder: models::Builder,
+/// One way into a model.
+pub struct SpecRoute {
+    /// Below the model's own path; `/` is that path itself.
+    pub path: String,
+    /// Mounted there and not below the model.
+    pub absolute: bool,
+    pub handler: usize,
+    pub contract: Arc<Contract>,
+    pub manner: Manner,
+}
+
+impl SpecRoute {
+    /// The only way into a model that has one.
+    fn only(contract: Contract) -> Vec<Self> {
+        vec![Self {
+            path: "/".to_owned(),
+            absolute: false,
+            handler: 0,
+            contract: Arc::new(contract),
+            manner: Manner::default(),
+        }]
+    }
+}
+
+impl ModelSpec {
+    /// The contract at the model's own path.
+    pub fn contract(&self) -> &Contract {
+        &self.routes[0].contract
+    }
 }
 
 /// Reads a model folder, as the entry asks.
 ///
 /// # Errors
 /// Sentences that say which file or key is missing or wrong.
-pub fn load(folder: &Path, entry: &ModelEntry) -> Result<ModelSpec, Vec<String>> {
+pub fn load(folder: &Path, entry: &ModelEntry, surroundings: &Surroundings) -> Result<ModelSpec, Vec<String>> {
     let settings = overridden(Manifest::read(folder)?, entry);
-    let one = |fault: String| vec![fault];
-    let config = HfConfig::read(folder).map_err(one)?;
-    let recognised = recognise::recognise(folder, &settings, config.as_ref()).map_err(one)?;
-    let graph = Graph::read(&recognised.file).map_err(|e| one(e.to_string()))?;
-    let weight_bytes = graph.weight_bytes;
-    let batched = graph.signature.batched();
-    let asked = settings.max_batch_size;
-    if let Some(asked) = asked.filter(|n| *n > 1 && !batched) {
-        return Err(one(format!(
-            "max_batch_size is {asked}, but the graph cannot batch: its inputs and outputs do not share one symbolic \
-             first axis; set max_batch_size to 1 or export the model with a dynamic batch axis"
-        )));
-    }
-    let max_batch_size = asked.unwrap_or(if batched { models::DEFAULT_BATCH_SIZE } else { 1 });
-    let source = Source {
-        folder,
-        file: &recognised.file,
-        graph,
-        config: config.as_ref(),
-        options: OnnxOptions {
-            tensorrt: settings.tensorrt,
-        },
-        max_batch_size,
-    };
-    let load = recognised
-        .task
-        .map_or(models::tensor::load as fn(_) -> _, |task| task.load);
-    let Loaded {
-        mut contract,
-        runs_on,
-        builder,
-    } = load(&source).map_err(|e| one(format!("as {}: {e}", recognised.name())))?;
-    if !settings.examples.is_empty() {
+    // Who put Python beside a graph wants it to run, unless the manifest names another task.
+    let python = python_backend::is_python(folder) && settings.task.as_deref().is_none_or(|t| t == python::PYTHON);
+    let mut spec = if python {
+        python::load(folder, entry, settings, surroundings)
+    } else if settings.task.as_deref() == Some(python::PYTHON) {
+        let files = python_backend::FILES.join(", ");
+        Err(vec![format!(
+            "model.toml: task is python, but the folder has none of {files}"
+        )])
+    } else {
+        native::load(folder, entry, settings, surroundings)
+    }?;
+    if let (Some(route), false) = (spec.routes.first_mut(), spec.settings.examples.is_empty()) {
         let example = |e: &manifest::ManifestExample| Example {
             summary: e.summary.clone(),
             request: e.request.clone(),
         };
-        contract = contract.with_examples(settings.examples.iter().map(example).collect());
+        if let Some(contract) = Arc::get_mut(&mut route.contract) {
+            contract.examples = spec.settings.examples.iter().map(example).collect();
+        }
     }
-    Ok(ModelSpec {
-        name: entry.name.as_str().into(),
-        task: recognised.name(),
-        why: recognised.why,
-        description: settings.description.clone(),
-        contract: Arc::new(contract),
-        weight_bytes,
-        max_batch_size,
-        settings,
-        loaded: LoadedParts { runs_on, builder },
-    })
+    Ok(spec)
 }
 
 /// What the entry says goes before what the manifest says.

@@ -21,7 +21,7 @@ pub use signature::{Dim, Signature, TensorSpec};
 pub use tensor_json::fields as tensors_as_json;
 
 use crate::error::{Error, Fault};
-use crate::payload::{Output, Payload};
+use crate::payload::{Output, Payload, Raw};
 
 /// One example of a request, shown in the docs and sent by "Try it out".
 #[derive(Clone, Debug, PartialEq)]
@@ -43,6 +43,28 @@ pub struct Contract {
     form: Form,
 }
 
+/// How requests of an endpoint are answered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Manner {
+    /// At once, before the work is done, which then waits behind interactive requests.
+    pub background: bool,
+    /// With a head of the pipeline's own, that may come before the body is whole.
+    pub shaped: bool,
+    /// Verbs taken beside POST, in capitals; their requests may come without a body.
+    pub verbs: Vec<String>,
+}
+
+/// What a pipeline that reads bodies itself wants of them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RawForm {
+    /// Hold the body against the schema; else any JSON will do.
+    pub checked: bool,
+    /// Any body will do, JSON or not.
+    pub any: bool,
+    /// Headers, media type and request id go with the body.
+    pub told: bool,
+}
+
 type Decode = fn(&[u8]) -> Result<Box<dyn Any + Send>, serde_json::Error>;
 
 #[derive(Debug)]
@@ -52,6 +74,8 @@ enum Form {
     Typed { decode: Decode, constrained: bool },
     /// Any JSON value that the schema allows.
     Json,
+    /// The body goes on as it came, once it is known to be JSON that the schema allows.
+    Raw(RawForm),
     /// Named tensors.
     Tensors(Signature),
 }
@@ -101,6 +125,32 @@ impl Contract {
         Self::new(input, output, Form::Json)
     }
 
+    /// A contract whose pipeline reads the body itself and finds it in [`Payload::Raw`].
+    pub fn raw(input: Schema, output: Schema, form: RawForm) -> Self {
+        Self::new(input, output, Form::Raw(form))
+    }
+
+    /// The same contract for a pipeline in another process, which decodes the body once more: values of a static
+    /// type go no further than this one.
+    #[must_use]
+    pub fn forwarded(mut self) -> Self {
+        if let Form::Typed { .. } = self.form {
+            self.form = Form::Raw(RawForm {
+                checked: true,
+                ..RawForm::default()
+            });
+        }
+        self
+    }
+
+    /// What the pipeline wants of bodies it reads itself.
+    pub const fn raw_form(&self) -> Option<RawForm> {
+        match self.form {
+            Form::Raw(form) => Some(form),
+            Form::Typed { .. } | Form::Json | Form::Tensors(_) => None,
+        }
+    }
+
     /// The contract of a tensor model.
     pub fn tensors(signature: Signature) -> Self {
         let input = Schema::new(
@@ -124,7 +174,7 @@ impl Contract {
     pub const fn signature(&self) -> Option<&Signature> {
         match &self.form {
             Form::Tensors(signature) => Some(signature),
-            Form::Typed { .. } | Form::Json => None,
+            Form::Typed { .. } | Form::Json | Form::Raw(_) => None,
         }
     }
 
@@ -147,7 +197,28 @@ impl Contract {
                 decode(body).map(Payload::Typed).map_err(|e| self.explain(body, &e))
             }
             Form::Json => self.validated(body).map(Payload::Json),
+            Form::Raw(_) => self.decode_body(Bytes::copy_from_slice(body)),
         }
+    }
+
+    /// As [`Contract::decode`]; a body that goes on as it came is not copied.
+    ///
+    /// # Errors
+    /// As [`Contract::decode`].
+    pub fn decode_body(&self, body: Bytes) -> Result<Payload, Error> {
+        let Form::Raw(form) = self.form else {
+            return self.decode(&body);
+        };
+        if form.checked {
+            self.validated(&body)?;
+        } else if !form.any {
+            check_json(&body)?;
+        }
+        Ok(Payload::Raw(Raw {
+            body,
+            told: form.told,
+            ..Raw::default()
+        }))
     }
 
     /// Takes the whole body as the raw little-endian bytes of the only input.
@@ -176,6 +247,15 @@ impl Contract {
             (Output::Media { content_type, .. }, _) => Err(Error::pipeline(format!(
                 "the answer is {content_type} and cannot be written as JSON"
             ))),
+            (Output::Response { head, body }, _) => {
+                let media = head.media.unwrap_or_default();
+                if media.is_empty() || media.starts_with("application/json") {
+                    return Ok(body);
+                }
+                Err(Error::pipeline(format!(
+                    "the answer is {media} and cannot be written as JSON"
+                )))
+            }
             (Output::Chunks, _) => Ok(Bytes::from_static(b"null")),
         }
     }
@@ -200,6 +280,16 @@ impl Contract {
         let message = text.split(" at line ").next().unwrap_or(&text).to_owned();
         Error::faults(vec![Fault::at::<&str>(&[], message, "type")])
     }
+}
+
+/// Whether the body is JSON, without keeping its value.
+fn check_json(body: &[u8]) -> Result<(), Error> {
+    if body.is_empty() {
+        return Err(Error::malformed("the body is empty; send a JSON object"));
+    }
+    let read: Result<serde::de::IgnoredAny, _> = serde_json::from_slice(body);
+    read.map(|_| ())
+        .map_err(|e| Error::malformed(format!("the body is not JSON: {e}")))
 }
 
 /// Reads a JSON value.

@@ -37,6 +37,21 @@ impl Schema {
         Self::new(json!({}), Vec::new())
     }
 
+    /// A self-contained JSON Schema whose named parts stand under `$defs`, where validators of other languages put
+    /// them.
+    pub fn from_definitions(schema: &Value) -> Self {
+        let mut root = moved(schema);
+        let parts = match &mut root {
+            Value::Object(map) => map.shift_remove("$defs"),
+            _ => None,
+        };
+        let components = match parts {
+            Some(Value::Object(parts)) => parts.into_iter().collect(),
+            _ => Vec::new(),
+        };
+        Self::new(root, components)
+    }
+
     /// The schema that a type's derive describes.
     pub fn of<T: ToSchema + PartialSchema>() -> Self {
         let mut named: Vec<(String, RefOr<ApiSchema>)> = Vec::new();
@@ -91,6 +106,25 @@ const CONSTRAINTS: [&str; 11] = [
     "uniqueItems",
 ];
 
+/// A copy whose references lead to OpenAPI's place for named parts.
+fn moved(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let entry = |(key, inner): (&String, &Value)| {
+                let name = inner.as_str().and_then(|target| target.strip_prefix("#/$defs/"));
+                let inner = match name {
+                    Some(name) if key == "$ref" => format!("#/components/schemas/{name}").into(),
+                    _ => moved(inner),
+                };
+                (key.clone(), inner)
+            };
+            map.iter().map(entry).collect()
+        }
+        Value::Array(list) => list.iter().map(moved).collect(),
+        other => other.clone(),
+    }
+}
+
 fn has_constraint(schema: &Value) -> bool {
     match schema {
         Value::Object(map) => map
@@ -131,6 +165,21 @@ mod tests {
     struct Outer {
         text: String,
         inner: Vec<Inner>,
+    }
+
+    #[test]
+    fn definitions_become_components() {
+        let schema = Schema::from_definitions(&json!({
+            "type": "array", "items": {"$ref": "#/$defs/Item"},
+            "$defs": {"Item": {"type": "object", "properties": {"next": {"$ref": "#/$defs/Item"}, "n": {"type": "integer"}}}},
+        }));
+        assert_eq!(schema.root["items"]["$ref"], "#/components/schemas/Item");
+        assert!(schema.root.get("$defs").is_none());
+        assert!(schema.faults(&json!([{"n": 1, "next": {"n": 2}}])).is_empty());
+        assert_eq!(
+            schema.faults(&json!([{"next": {"n": "two"}}]))[0].loc,
+            ["body", "0", "next", "n"]
+        );
     }
 
     #[test]

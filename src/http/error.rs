@@ -1,4 +1,4 @@
-//! An error as a response: status from the one table, a JSON body, and what its kind needs in headers.
+//! An error as a response: a JSON body, and what its kind needs in headers.
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -11,8 +11,10 @@ use crate::error::{Error, Kind};
 pub struct HttpError {
     pub error: Error,
     pub request_id: String,
-    /// The status of a full queue, 503 or 429.
-    pub overload_status: u16,
+    /// The status, as the protocol and the settings have it for this kind.
+    pub status: u16,
+    /// The verbs a wrong one is told.
+    pub allow: &'static str,
 }
 
 impl IntoResponse for HttpError {
@@ -20,18 +22,14 @@ impl IntoResponse for HttpError {
         let Self {
             error,
             request_id,
-            overload_status,
+            status,
+            allow,
         } = self;
-        let code = if error.kind() == Kind::QueueFull {
-            overload_status
-        } else {
-            error.kind().status().http
-        };
         let mut body = json!({"error": error.message(), "request_id": request_id});
         if !error.detail().is_empty() {
             body["detail"] = json!(error.detail());
         }
-        let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, Json(body)).into_response();
         let headers = response.headers_mut();
         if let Some(after) = error.retry_after() {
@@ -49,7 +47,7 @@ impl IntoResponse for HttpError {
             );
         }
         if error.kind() == Kind::MethodNotAllowed {
-            headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
+            headers.insert(header::ALLOW, HeaderValue::from_static(allow));
         }
         response
     }

@@ -2,11 +2,11 @@
 //! for a fault after the first chunk. A fault before it is a plain error response.
 
 use axum::body::Body;
-use axum::http::{HeaderValue, Response, header};
+use axum::http::Response;
 use bytes::{BufMut, Bytes, BytesMut};
-use futures_util::stream;
 
-use super::respond::timing_headers;
+use super::stream::{self, Framing};
+use crate::contract::Contract;
 use crate::error::Error;
 use crate::payload::{Chunk, Output};
 use crate::pipeline::{Event, Final};
@@ -18,47 +18,35 @@ use crate::service::{Pending, Route};
 /// The fault of a request that failed before its first chunk.
 pub async fn respond(mut pending: Pending, route: Route) -> Result<Response<Body>, Error> {
     let first = pending.next().await;
-    let timing = match &first {
-        Some(Event::Final(Final { result: Err(error), .. })) => return Err(error.clone()),
-        Some(Event::Final(Final { timing, .. })) => Some(*timing),
-        Some(Event::Chunk(_)) | None => None,
-    };
-    let state = (pending, route, first);
-    let body = stream::unfold(state, |(mut pending, route, ready)| async move {
-        let event = match ready {
-            Some(event) => event,
-            None => pending.next().await?,
-        };
-        Some((
-            Ok::<_, std::convert::Infallible>(written(event, &route)),
-            (pending, route, None),
-        ))
-    });
-    let mut response = Response::new(Body::from_stream(body));
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    if let Some(timing) = timing {
-        timing_headers(headers, timing);
+    if let Some(Event::Final(Final { result: Err(error), .. })) = &first {
+        return Err(error.clone());
     }
-    Ok(response)
+    Ok(stream::respond(Events, first, pending, route))
 }
 
-fn written(event: Event, route: &Route) -> Bytes {
-    match event {
-        Event::Chunk(Chunk::Json(text)) => frame(None, &text),
-        Event::Chunk(Chunk::Bytes(bytes)) => frame(None, &quoted(&bytes)),
-        Event::Final(Final {
-            result: Ok(Output::Chunks),
-            ..
-        }) => Bytes::new(),
-        Event::Final(Final { result, .. }) => match result.and_then(|output| route.contract().encode(output)) {
-            Ok(text) => frame(Some("result"), &text),
-            Err(error) => frame(
-                Some("error"),
-                serde_json::json!({"error": error.message()}).to_string().as_bytes(),
-            ),
-        },
+struct Events;
+
+impl Framing for Events {
+    const CONTENT_TYPE: &'static str = "text/event-stream";
+
+    fn frame(&mut self, event: Event, contract: &Contract) -> Bytes {
+        match event {
+            Event::Chunk(Chunk::Json(text)) => frame(None, &text),
+            Event::Chunk(Chunk::Bytes(bytes)) => frame(None, &quoted(&bytes)),
+            // A head belongs to the author's own response and has no place among events.
+            Event::Chunk(Chunk::Head(_))
+            | Event::Final(Final {
+                result: Ok(Output::Chunks),
+                ..
+            }) => Bytes::new(),
+            Event::Final(Final { result, .. }) => match result.and_then(|output| contract.encode(output)) {
+                Ok(text) => frame(Some("result"), &text),
+                Err(error) => frame(
+                    Some("error"),
+                    serde_json::json!({"error": error.message()}).to_string().as_bytes(),
+                ),
+            },
+        }
     }
 }
 

@@ -2,47 +2,37 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::body::Body;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{FromRequestParts, Request, State};
+use axum::http::request::Parts;
 use axum::http::{Method, Response, header};
 use axum::response::IntoResponse;
-use bytes::Bytes;
+use serde_json::json;
 
-use super::body::{self, Form};
-use super::error::HttpError;
-use super::request::{Wanted, timeout, wanted};
-use super::respond::{answer, id_header, timing_headers};
+use super::body::Form;
+use super::exchange::{Delivery, Exchange, Protocol, Read, decoding};
+use super::request::{Wanted, accepted, wanted};
 use super::router::Front;
-use super::{events, websocket};
+use super::{events, shaped, websocket};
 use crate::error::{Error, Kind};
 use crate::payload::Payload;
-use crate::pipeline::Timing;
-use crate::service::{Call, Route};
-
-/// Chunks that may wait for a slow reader.
-pub(super) const STREAM_BUFFER: usize = 256;
+use crate::service::{Pending, Route};
 
 /// Every path that is no fixed route: a model's endpoint, or nothing.
 pub async fn handle(State(front): State<Arc<Front>>, request: Request) -> Response<Body> {
-    let id = front.ids.of(request.headers());
-    let mut response = match call(&front, request, &id).await {
-        Ok(response) => response,
-        Err(error) => HttpError {
-            error,
-            request_id: id.to_string(),
-            overload_status: front.overload_status,
-        }
-        .into_response(),
-    };
-    id_header(response.headers_mut(), &id);
-    response
+    let mut exchange = Exchange::begin(&front, &request, Protocol::Native);
+    let result = call(&front, request, &mut exchange).await;
+    exchange.end(result)
 }
 
-async fn call(front: &Arc<Front>, request: Request, id: &Arc<str>) -> Result<Response<Body>, Error> {
+async fn call(front: &Arc<Front>, request: Request, exchange: &mut Exchange<'_>) -> Result<Response<Body>, Error> {
     let route = front.service.find(request.uri().path())?;
+    let manner = &route.endpoint().manner;
     let (mut parts, body) = request.into_parts();
-    if parts.method != Method::POST {
+    let taken = parts.method == Method::POST || manner.verbs.iter().any(|verb| verb == parts.method.as_str());
+    if !taken {
         if parts.method == Method::GET && parts.headers.contains_key(header::UPGRADE) {
             let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, front).await;
             return Ok(match upgrade {
@@ -53,58 +43,56 @@ async fn call(front: &Arc<Front>, request: Request, id: &Arc<str>) -> Result<Res
         let message = format!("{} is not for {}; send POST", parts.method, parts.uri.path());
         return Err(Error::new(Kind::MethodNotAllowed, message));
     }
-    let headers = &parts.headers;
-    let wanted = wanted(headers, &route.contract().media)?;
-    let form = body::form(headers)?;
-    let timeout = timeout(headers)?;
-    let bytes = body::read(headers, body, front.max_body).await?;
-    let input = decode(&route, form, bytes)?;
-    let stream_buffer = (wanted == Wanted::Events).then_some(STREAM_BUFFER);
-    let pending = front.service.submit(
-        &route,
-        input,
-        Call {
-            id: Some(Arc::clone(id)),
-            timeout,
-            stream_buffer,
-            ..Call::default()
-        },
-    )?;
+    let contract = route.contract();
+    let wanted = wanted(&parts.headers, &contract.media)?;
+    let read = exchange.read(&parts.headers, body, contract).await?;
+    let timeout = read.timeout;
+    let input = input(&route, &parts, read)?;
+    if manner.background {
+        let pending = exchange.submit(&route, input, timeout, Delivery::Later)?;
+        tokio::spawn(later(pending));
+        return Ok(Json(json!({"success": true, "started": true})).into_response());
+    }
+    if manner.shaped {
+        let pending = exchange.submit(&route, input, timeout, Delivery::Chunks)?;
+        return shaped::respond(pending, route, exchange).await;
+    }
     if wanted == Wanted::Events {
+        let pending = exchange.submit(&route, input, timeout, Delivery::Chunks)?;
         return events::respond(pending, route).await;
     }
-    let (result, timing) = pending.answer().await;
-    let response = result.and_then(|output| answer(route.contract(), output, wanted));
-    Ok(timed(front, response, timing, id))
+    exchange.run(&route, input, timeout, wanted).await
 }
 
-/// Faults of a request that ran tell where its time went, too.
-fn timed(front: &Front, result: Result<Response<Body>, Error>, timing: Timing, id: &str) -> Response<Body> {
-    let mut response = result.unwrap_or_else(|error| {
-        HttpError {
-            error,
-            request_id: id.to_owned(),
-            overload_status: front.overload_status,
-        }
-        .into_response()
-    });
-    timing_headers(response.headers_mut(), timing);
-    response
-}
-
-/// Bodies from this size on take long enough to decode that other connections should not wait for it.
-const HEAVY: usize = 512 * 1024;
-
-fn decode(route: &Route, form: Form, body: Bytes) -> Result<Payload, Error> {
+/// Decodes a body, and adds what the pipeline wants to know of the request.
+fn input(route: &Route, parts: &Parts, read: Read) -> Result<Payload, Error> {
     let contract = route.contract();
-    match form {
-        Form::Raw => contract.decode_raw(body),
-        Form::Json if body.len() >= HEAVY && may_block() => tokio::task::block_in_place(|| contract.decode(&body)),
-        Form::Json => contract.decode(&body),
+    let size = read.body.len();
+    let mut input = match read.form {
+        Form::Raw if contract.raw_form().is_none() => contract.decode_raw(read.body)?,
+        // A request with a verb that brings no body.
+        _ if size == 0 && parts.method != Method::POST => contract.decode_body("{}".into())?,
+        _ => decoding(size, || contract.decode_body(read.body))?,
+    };
+    if let Payload::Raw(raw) = &mut input
+        && raw.told
+    {
+        let text = |value: &axum::http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        raw.content_type = parts.headers.get(header::CONTENT_TYPE).map(text);
+        raw.accept = accepted(&parts.headers).collect();
+        raw.headers = parts
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_str().to_owned(), text(value)))
+            .collect();
     }
+    Ok(input)
 }
 
-/// A library user may run the server on a runtime of one thread, which cannot step aside.
-fn may_block() -> bool {
-    tokio::runtime::Handle::current().runtime_flavor() == tokio::runtime::RuntimeFlavor::MultiThread
+/// Sees a request through whose client has been answered.
+async fn later(pending: Pending) {
+    let (result, _) = pending.answer().await;
+    if let Err(error) = result {
+        tracing::warn!("a background request failed: {error}");
+    }
 }

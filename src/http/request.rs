@@ -79,19 +79,21 @@ pub enum Wanted {
     Raw,
 }
 
+/// The media types a client takes, in its order.
+pub fn accepted(headers: &HeaderMap) -> impl Iterator<Item = String> + '_ {
+    let values = headers.get_all("accept").iter().filter_map(|v| v.to_str().ok());
+    values
+        .flat_map(|v| v.split(','))
+        .map(|range| range.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
+        .filter(|range| !range.is_empty())
+}
+
 /// Reads `Accept`. Weights are not compared: the first form that can be had wins.
 ///
 /// # Errors
 /// Not acceptable when the client takes none of the forms the model has.
 pub fn wanted(headers: &HeaderMap, media: &[String]) -> Result<Wanted, Error> {
-    let mut ranges = headers
-        .get_all("accept")
-        .iter()
-        .filter_map(|v| v.to_str().ok())
-        .flat_map(|v| v.split(','))
-        .map(|range| range.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
-        .filter(|range| !range.is_empty())
-        .peekable();
+    let mut ranges = accepted(headers).peekable();
     if ranges.peek().is_none() {
         return Ok(Wanted::Json);
     }
@@ -100,7 +102,7 @@ pub fn wanted(headers: &HeaderMap, media: &[String]) -> Result<Wanted, Error> {
         "text/event-stream" => Some(Wanted::Events),
         crate::contract::OCTET_STREAM if media.iter().any(|m| m == crate::contract::OCTET_STREAM) => Some(Wanted::Raw),
         // The artefact itself: the pipeline answers with its media type.
-        other if media.iter().any(|m| m == other) => Some(Wanted::Json),
+        other if media.iter().any(|m| m == other || m == "*/*") => Some(Wanted::Json),
         _ => None,
     });
     found.ok_or_else(|| {

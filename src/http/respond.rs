@@ -3,13 +3,13 @@
 use std::fmt::Write;
 
 use axum::body::Body;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use bytes::Bytes;
 
 use super::request::{REQUEST_ID, Wanted};
 use crate::contract::{Contract, OCTET_STREAM};
 use crate::error::{Error, Kind};
-use crate::payload::Output;
+use crate::payload::{Output, ResponseHead};
 use crate::pipeline::Timing;
 
 const METRICS_LATENCY: HeaderName = HeaderName::from_static("metrics-latency");
@@ -21,6 +21,7 @@ const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 /// When the answer cannot be written in that form.
 pub fn answer(contract: &Contract, output: Output, wanted: Wanted) -> Result<Response<Body>, Error> {
     let (content_type, bytes): (HeaderValue, Bytes) = match (output, wanted) {
+        (Output::Response { head, body }, _) => return shaped(&head, Body::from(body)),
         (Output::Media { content_type, bytes }, _) => {
             let value = HeaderValue::from_str(&content_type)
                 .map_err(|_| Error::pipeline("the pipeline gave a media type that is no header value"))?;
@@ -39,6 +40,36 @@ pub fn answer(contract: &Contract, output: Output, wanted: Wanted) -> Result<Res
     };
     let mut response = Response::new(Body::from(bytes));
     response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    Ok(response)
+}
+
+/// A response with the head its author gave it.
+///
+/// # Errors
+/// When the status is none, or a header cannot be one.
+pub fn shaped(head: &ResponseHead, body: Body) -> Result<Response<Body>, Error> {
+    let mut response = Response::new(body);
+    let wrong = |what: String| Error::pipeline(format!("the pipeline gave {what} that HTTP does not know"));
+    *response.status_mut() =
+        StatusCode::from_u16(head.status).map_err(|_| wrong(format!("the status {}", head.status)))?;
+    let headers = response.headers_mut();
+    if let Some(media) = &head.media {
+        let value = HeaderValue::from_str(media).map_err(|_| wrong(format!("the media type {media:?}")))?;
+        headers.insert(header::CONTENT_TYPE, value);
+    }
+    for (name, value) in &head.headers {
+        let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) else {
+            return Err(wrong(format!("the header {name:?}")));
+        };
+        // The server frames the body itself.
+        if ![header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION].contains(&name) {
+            if name == header::CONTENT_TYPE {
+                headers.insert(name, value);
+            } else {
+                headers.append(name, value);
+            }
+        }
+    }
     Ok(response)
 }
 

@@ -1,6 +1,7 @@
 //! The routes: a few fixed ones, and a table of models for the rest.
 
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -12,7 +13,7 @@ use tower_http::cors::{Any, CorsLayer};
 use utoipa_swagger_ui::Config;
 
 use super::request::RequestIds;
-use super::{docs, health, native};
+use super::{ancestors, docs, health, kserve_v1, native};
 use crate::config::CorsOrigins;
 use crate::service::Service;
 
@@ -33,6 +34,8 @@ pub struct Front {
     pub max_body: usize,
     pub overload_status: u16,
     pub swagger: Arc<Config<'static>>,
+    /// When the server started, in seconds of the Unix epoch.
+    pub started: u64,
 }
 
 /// All routes over a service.
@@ -43,6 +46,7 @@ pub fn router(service: Arc<Service>, settings: &FrontSettings) -> Router {
         max_body: settings.max_body,
         overload_status: settings.overload_status,
         swagger: docs::config(),
+        started: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |t| t.as_secs()),
     });
     let mut router = Router::new();
     // A handler may be mounted at the root: only GET is the server's own there.
@@ -57,7 +61,19 @@ pub fn router(service: Arc<Service>, settings: &FrontSettings) -> Router {
     for (path, handler) in own {
         router = router.route(&format!("{path}/"), handler.clone()).route(path, handler);
     }
+    // An author may mount these paths too: what is not the server's own verb there is the author's.
+    let earlier: [(&str, MethodRouter<Arc<Front>>); 4] = [
+        ("/_k/status", get(ancestors::status)),
+        ("/__status__", get(ancestors::status)),
+        ("/_k/warmup", get(ancestors::warm_up).post(ancestors::warm_up)),
+        ("/healthcheck", get(ancestors::healthcheck)),
+    ];
+    for (path, handler) in earlier {
+        router = router.route(path, handler.fallback(ancestors::other_verb));
+    }
     let router = router
+        .route("/v1/models", any(kserve_v1::models))
+        .route("/v1/models/{model}", any(kserve_v1::model))
         .route("/openapi.json", get(docs::json))
         .route("/docs", get(docs::without_slash))
         .route("/docs/", get(docs::index))

@@ -10,7 +10,7 @@ use axum::http::Response;
 use bytes::Bytes;
 use serde_json::json;
 
-use super::native::STREAM_BUFFER;
+use super::exchange::STREAM_BUFFER;
 use super::router::Front;
 use crate::error::Error;
 use crate::payload::{Chunk, Output};
@@ -69,6 +69,9 @@ async fn relay(socket: &mut WebSocket, mut pending: Pending, route: &Route) -> b
             },
         };
         let Some(event) = event else { return true };
+        if matches!(event, Event::Chunk(Chunk::Head(_))) {
+            continue;
+        }
         let last = matches!(event, Event::Final(_));
         if socket.send(written(event, route)).await.is_err() {
             return false;
@@ -82,6 +85,8 @@ async fn relay(socket: &mut WebSocket, mut pending: Pending, route: &Route) -> b
 fn written(event: Event, route: &Route) -> Message {
     match event {
         Event::Chunk(Chunk::Json(text)) => wrapped("chunk", &text),
+        // Left out by the caller.
+        Event::Chunk(Chunk::Head(_)) => wrapped("chunk", b"null"),
         Event::Final(Final {
             result: Ok(Output::Chunks),
             ..
@@ -91,6 +96,10 @@ fn written(event: Event, route: &Route) -> Message {
             result: Ok(Output::Media { bytes, .. }),
             ..
         }) => Message::Binary(bytes),
+        Event::Final(Final {
+            result: Ok(Output::Response { body, .. }),
+            ..
+        }) => Message::Binary(body),
         Event::Final(Final { result, .. }) => match result.and_then(|output| route.contract().encode(output)) {
             Ok(text) => wrapped("result", &text),
             Err(error) => fault(&error),

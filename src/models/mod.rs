@@ -31,8 +31,30 @@ pub struct Source<'a> {
     pub max_batch_size: usize,
 }
 
+/// Makes what builds pipelines, once ONNX Runtime is there.
+type WithRuntime = Box<dyn Fn(&Runtime) -> Arc<dyn Build> + Send + Sync>;
+
 /// Gives what builds the pipelines of a model.
-pub type Builder = Box<dyn Fn(&Runtime) -> Arc<dyn Build> + Send + Sync>;
+pub enum Builder {
+    /// Needs ONNX Runtime in this process.
+    Onnx(WithRuntime),
+    /// Needs nothing.
+    Ready(Arc<dyn Build>),
+}
+
+impl Builder {
+    pub const fn needs_runtime(&self) -> bool {
+        matches!(self, Self::Onnx(_))
+    }
+
+    /// What builds the pipelines; `None` when the runtime is needed and not there.
+    pub fn make(&self, runtime: Option<&Runtime>) -> Option<Arc<dyn Build>> {
+        match self {
+            Self::Onnx(make) => runtime.map(make),
+            Self::Ready(build) => Some(Arc::clone(build)),
+        }
+    }
+}
 
 /// A model ready to be started.
 pub struct Loaded {

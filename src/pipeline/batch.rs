@@ -91,7 +91,11 @@ impl Batch {
     /// Lets waiting requests join while there is room; called between the steps of an iterative model.
     /// Returns how many joined, at the end of the batch.
     pub fn admit(&mut self) -> usize {
-        let free = self.max_size.saturating_sub(self.rows());
+        self.admit_up_to(self.max_size.saturating_sub(self.rows()))
+    }
+
+    /// As [`Batch::admit`], for a pipeline that has taken its requests out and knows itself how many it can take.
+    pub fn admit_up_to(&mut self, free: usize) -> usize {
         let Some(source) = self.source.as_mut().filter(|_| free > 0) else {
             return 0;
         };
@@ -118,6 +122,9 @@ pub trait Interrupt: Send + Sync {
     fn reset(&self);
 }
 
+/// Requests of one run that are kept in mind before the answered ones are sorted out.
+const JOINED: usize = 64;
+
 /// Lets a supervisor end a run that nobody waits for any more.
 #[derive(Default)]
 pub struct RunControl {
@@ -127,6 +134,7 @@ pub struct RunControl {
 #[derive(Default)]
 struct Running {
     active: bool,
+    by_itself: bool,
     requests: Vec<(Arc<RequestState>, Option<Instant>)>,
     interrupt: Option<Arc<dyn Interrupt>>,
     asked: Option<Instant>,
@@ -160,7 +168,12 @@ impl RunControl {
     }
 
     fn join(&self, requests: &[Request]) {
-        self.lock()
+        let mut running = self.lock();
+        // A long run is joined by many: those that are answered or gone are let go.
+        if running.requests.len() >= JOINED {
+            running.requests.retain(|(state, _)| !state.is_cancelled());
+        }
+        running
             .requests
             .extend(requests.iter().map(|r| (r.state(), r.deadline())));
     }
@@ -181,6 +194,11 @@ impl RunControl {
         self.lock().interrupt = Some(interrupt);
     }
 
+    /// The pipeline looks after deadlines and hangs of its runs itself: no supervisor ends them.
+    pub fn ends_by_itself(&self) {
+        self.lock().by_itself = true;
+    }
+
     /// Whether this run was asked to end; an error it then returns is no failure of the pipeline.
     pub fn is_terminated(&self) -> bool {
         self.lock().asked.is_some()
@@ -191,6 +209,9 @@ impl RunControl {
         let mut running = self.lock();
         if !running.active || running.requests.is_empty() {
             return RunState::Idle;
+        }
+        if running.by_itself {
+            return RunState::Wanted;
         }
         let expired = |deadline: &Option<Instant>| deadline.is_some_and(|d| d <= now);
         if !running

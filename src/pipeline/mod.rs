@@ -6,6 +6,7 @@
 mod batch;
 mod reply;
 mod request;
+mod wake;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 pub use batch::{Admit, Batch, Interrupt, RunControl, RunState};
 pub use reply::{Event, Final, Reply, ReplyReceiver, SendError, Timing, stream, unary};
 pub use request::{Request, RequestState};
+pub use wake::Wake;
 
 use crate::device::Device;
 use crate::error::Error;
@@ -43,7 +45,7 @@ pub trait Pipeline {
     ///
     /// # Errors
     /// An error answers every request that is still in the batch. A request that was taken out and dropped
-    /// unanswered is answered "replica lost" by its handle.
+    /// unanswered is answered "replica lost" by its handle. After an error of that kind the replica is built anew.
     fn run(&mut self, batch: &mut Batch) -> Result<(), Error>;
 
     /// A dummy run that fills the cache and warms the device, before the replica counts as ready.
@@ -51,6 +53,15 @@ pub trait Pipeline {
     /// # Errors
     /// When the model cannot run; the replica is then built anew with back-off.
     fn compile(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Whether the pipeline can take work; asked before each run, and when [`ReplicaContext::wake`] was called.
+    ///
+    /// # Errors
+    /// When it cannot, since a process it needs has ended for one: the replica is then built anew, and the requests
+    /// at hand go to others.
+    fn check(&mut self) -> Result<(), Error> {
         Ok(())
     }
 }
@@ -66,6 +77,8 @@ pub struct ReplicaContext {
     pub threads: usize,
     /// Where compiled artefacts of this model are kept.
     pub cache_dir: PathBuf,
+    /// Has the replica look after its pipeline though no request waits.
+    pub wake: Wake,
 }
 
 /// Builds pipelines: called on the replica's own thread, at start and again after a failure.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::{Error, Kind};
-use crate::payload::{Chunk, Output};
+use crate::payload::{Chunk, Output, ResponseHead};
 
 /// Where the time of a request went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -217,11 +217,21 @@ fn gather(output: Output, chunks: &[Chunk]) -> Output {
     if !matches!(output, Output::Chunks) {
         return output;
     }
-    let all_json = chunks.iter().all(|c| matches!(c, Chunk::Json(_)));
-    let pieces: Vec<&[u8]> = chunks
-        .iter()
-        .map(|(Chunk::Json(b) | Chunk::Bytes(b))| b.as_ref())
-        .collect();
+    let (mut head, mut pieces, mut all_json) = (None, Vec::with_capacity(chunks.len()), true);
+    for chunk in chunks {
+        match chunk {
+            Chunk::Head(told) => head = Some(ResponseHead::clone(told)),
+            Chunk::Json(bytes) => pieces.push(bytes.as_ref()),
+            Chunk::Bytes(bytes) => {
+                all_json = false;
+                pieces.push(bytes.as_ref());
+            }
+        }
+    }
+    if let Some(head) = head {
+        let body = pieces.concat().into();
+        return Output::Response { head, body };
+    }
     if all_json {
         return Output::Json([&b"["[..], &pieces.join(&b","[..]), b"]"].concat().into());
     }
@@ -261,6 +271,14 @@ impl ReplyReceiver {
                 Err(oneshot::error::TryRecvError::Empty) => None,
                 Err(oneshot::error::TryRecvError::Closed) => Some(lost()),
             },
+        }
+    }
+
+    /// The next chunk, where one is there already.
+    pub fn try_next(&mut self) -> Option<Event> {
+        match self {
+            Self::Unary(_) => None,
+            Self::Stream { chunks, .. } => chunks.try_recv().ok(),
         }
     }
 

@@ -13,7 +13,7 @@ use super::handlers::{App, Handler, Init, once, streaming};
 use super::stream::Stream;
 use super::{Part, Server};
 use crate::config::{self, Settings, check_endpoint};
-use crate::contract::Contract;
+use crate::contract::{Contract, Manner};
 use crate::device::Device;
 use crate::error::Error;
 use crate::pipeline::{Build, Pipeline, ReplicaContext};
@@ -269,6 +269,7 @@ impl<C: 'static> Builder<C> {
                 paths: vec![path],
                 handler: handlers.len(),
                 contract: Arc::new(contract),
+                manner: Manner::default(),
             });
             handlers.push(handler);
         }
@@ -298,6 +299,7 @@ impl<C: 'static> Builder<C> {
             paths: vec![mount.path],
             handler: 0,
             contract: Arc::new(mount.contract),
+            manner: Manner::default(),
         };
         let card = ModelCard {
             name: Arc::clone(&name),

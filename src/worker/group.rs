@@ -12,7 +12,7 @@ use super::supervise::{Spawn, Supervisor};
 use crate::device::Device;
 use crate::error::{Error, Kind};
 use crate::payload::Payload;
-use crate::pipeline::{Build, ReplicaContext, ReplyReceiver, Request, RequestState, stream, unary};
+use crate::pipeline::{Build, ReplicaContext, ReplyReceiver, Request, RequestState, Wake, stream, unary};
 
 /// What a group is started from.
 pub struct GroupSpec {
@@ -77,6 +77,7 @@ impl Group {
             device: *device,
             threads: spec.threads,
             cache_dir: spec.cache_dir.clone(),
+            wake: Wake::default(),
         });
         let spawn = Spawn {
             contexts: contexts.collect(),

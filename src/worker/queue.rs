@@ -2,8 +2,9 @@
 //!
 //! Full, closed and taken are three different answers; none of them waits.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
@@ -12,7 +13,7 @@ use crossbeam_utils::Backoff;
 
 use super::idle::Idle;
 use crate::error::{Error, Kind};
-use crate::pipeline::Request;
+use crate::pipeline::{Request, Wake};
 
 /// Which of the two channels a request stands in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,13 +51,22 @@ pub struct Intake {
     background: Receiver<Request>,
     admitted: Arc<AtomicUsize>,
     idle: Arc<Idle>,
+    /// Requests a replica had taken and could not run; they go before all others.
+    returned: Arc<Returned>,
     /// Nothing is ever sent: it is disconnected when the queue stops.
     stop: Receiver<()>,
+}
+
+#[derive(Default)]
+struct Returned {
+    count: AtomicUsize,
+    requests: Mutex<VecDeque<Request>>,
 }
 
 /// What a replica got when it waited.
 pub enum Taken {
     Request(Request),
+    /// The time was over, or the replica was called to look after its pipeline.
     TimedOut,
     Stopped,
 }
@@ -81,6 +91,7 @@ pub fn queue(limit: usize) -> (Queue, Intake) {
         background: background_rx,
         admitted: Arc::clone(&admitted),
         idle: Arc::clone(&idle),
+        returned: Arc::default(),
         stop: stop_rx,
     };
     (
@@ -155,7 +166,26 @@ impl Queue {
 impl Intake {
     /// Requests that wait now.
     pub fn waiting(&self) -> usize {
-        self.interactive.len() + self.background.len()
+        self.interactive.len() + self.background.len() + self.returned.count.load(Ordering::Acquire)
+    }
+
+    /// Puts a request back that could not be run; another replica may take it.
+    pub fn give_back(&self, request: Request) {
+        let mut requests = self.returned.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        requests.push_back(request);
+        self.returned.count.store(requests.len(), Ordering::Release);
+        drop(requests);
+        self.idle.wake_one();
+    }
+
+    fn try_returned(&self) -> Option<Request> {
+        if self.returned.count.load(Ordering::Acquire) == 0 {
+            return None;
+        }
+        let mut requests = self.returned.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        let request = requests.pop_front();
+        self.returned.count.store(requests.len(), Ordering::Release);
+        request
     }
 
     /// Replicas that wait for work now.
@@ -165,7 +195,8 @@ impl Intake {
 
     /// A request that waits already, interactive first.
     pub fn try_take(&self) -> Option<Request> {
-        self.interactive.try_recv().or_else(|_| self.background.try_recv()).ok()
+        let queued = || self.interactive.try_recv().or_else(|_| self.background.try_recv());
+        self.try_returned().or_else(|| queued().ok())
     }
 
     /// Looks for a request for a moment, awake, where the last run was `short` and nobody but one client uses the
@@ -180,14 +211,14 @@ impl Intake {
         }
     }
 
-    /// Waits for a request.
-    pub fn take(&self) -> Taken {
-        self.wait(None)
+    /// Waits for a request, or until the replica is called.
+    pub fn take(&self, wake: &Wake) -> Taken {
+        self.wait(None, Some(wake))
     }
 
     /// Waits for a request until a point in time.
     pub fn take_until(&self, end: Instant) -> Taken {
-        self.wait(Some(end))
+        self.wait(Some(end), None)
     }
 
     /// Gives the core to others a few times, and tells whether a request came meanwhile.
@@ -202,7 +233,7 @@ impl Intake {
         false
     }
 
-    fn wait(&self, end: Option<Instant>) -> Taken {
+    fn wait(&self, end: Option<Instant>, wake: Option<&Wake>) -> Taken {
         loop {
             if self.is_stopped() {
                 return Taken::Stopped;
@@ -210,7 +241,7 @@ impl Intake {
             if let Some(request) = self.try_take() {
                 return Taken::Request(request);
             }
-            if end.is_some_and(|end| end <= Instant::now()) {
+            if end.is_some_and(|end| end <= Instant::now()) || wake.is_some_and(Wake::answer) {
                 return Taken::TimedOut;
             }
             // Under load the next request is a moment away. To yield for it costs less than to be woken for it, and
@@ -218,7 +249,9 @@ impl Intake {
             if self.comes_soon() {
                 continue;
             }
-            self.idle.wait(end, || self.waiting() > 0 || self.is_stopped());
+            let called = || wake.is_some_and(Wake::is_asked);
+            self.idle
+                .wait(end, || self.waiting() > 0 || self.is_stopped() || called());
         }
     }
 
@@ -249,7 +282,7 @@ mod tests {
     }
 
     fn taken(intake: &Intake) -> String {
-        match intake.take() {
+        match intake.take(&Wake::default()) {
             Taken::Request(request) => request.id().to_owned(),
             Taken::TimedOut => "timed out".into(),
             Taken::Stopped => "stopped".into(),
@@ -277,6 +310,20 @@ mod tests {
         std::thread::sleep(Duration::from_millis(20));
         queue.stop();
         assert_eq!(replica.join().unwrap(), ["job", "stopped"]);
+    }
+
+    #[test]
+    fn what_was_given_back_goes_first_and_a_call_ends_a_wait() {
+        let (queue, intake) = queue(4);
+        queue.send(request("second"), Priority::Interactive).unwrap();
+        intake.give_back(request("first"));
+        assert_eq!(intake.waiting(), 2);
+        assert_eq!([taken(&intake), taken(&intake)], ["first", "second"]);
+        let wake = Wake::for_this_thread();
+        let other = wake.clone();
+        let caller = std::thread::spawn(move || other.wake());
+        assert!(matches!(intake.take(&wake), Taken::TimedOut));
+        caller.join().unwrap();
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::queue::{Intake, Taken};
 use super::status::{Board, ReplicaState};
 use crate::device::{CudaBinding, Device, cuda};
 use crate::error::{Error, Kind};
-use crate::pipeline::{Batch, Build, Pipeline, ReplicaContext, Request, RunControl};
+use crate::pipeline::{Batch, Build, Pipeline, ReplicaContext, Request, RunControl, Wake};
 
 /// All a replica's thread needs; it shares nothing else with the group.
 pub struct Replica {
@@ -39,7 +39,8 @@ enum Ended {
 
 impl Replica {
     /// Runs until the queue is stopped, or this thread is given up.
-    pub fn run(self) {
+    pub fn run(mut self) {
+        self.context.wake = Wake::for_this_thread();
         let cell = self.board.cell(self.context.replica);
         let span = tracing::info_span!("replica", model = %self.context.model, replica = self.context.replica);
         let _entered = span.enter();
@@ -103,11 +104,17 @@ impl Replica {
         let mut short = false;
         loop {
             self.intake.look(short);
-            let first = match self.intake.take() {
-                Taken::Request(request) => request,
+            let first = match self.intake.take(&self.context.wake) {
+                Taken::Request(request) => Some(request),
                 Taken::Stopped => return Ended::Stopped,
-                Taken::TimedOut => continue,
+                Taken::TimedOut => None,
             };
+            if let Err(error) = pipeline.check() {
+                // Nothing has been done for it yet: another replica answers it, or this one when it is back.
+                first.into_iter().for_each(|request| self.intake.give_back(request));
+                return Ended::Failed(error.to_string());
+            }
+            let Some(first) = first else { continue };
             let requests = gather(first, self.policy, &self.intake);
             if requests.is_empty() {
                 continue;
@@ -124,7 +131,7 @@ impl Replica {
         }
     }
 
-    /// Runs one batch. An error means the pipeline panicked and must be built anew.
+    /// Runs one batch. An error means the pipeline panicked or was lost, and must be built anew.
     fn run_batch(&self, pipeline: &mut dyn Pipeline, mut requests: Vec<Request>) -> Result<(), String> {
         let now = Instant::now();
         requests.iter_mut().for_each(|r| r.start(now));
@@ -144,6 +151,9 @@ impl Replica {
             Ok(Err(error)) => {
                 tracing::warn!("pipeline failed: {error}");
                 fail_rest(&mut batch, || error.clone());
+                if error.kind() == Kind::ReplicaLost {
+                    return Err(error.to_string());
+                }
                 Ok(())
             }
             Err(panic) => {

@@ -102,14 +102,18 @@ async fn every_example_of_the_docs_works_and_every_schema_reference_resolves() {
         assert!(components.get(name).is_some(), "{name} is referred to and not there");
     }
     for (path, item) in document["paths"].as_object().unwrap() {
-        let Some(post) = item.get("post") else { continue };
+        // A warm-up takes no body.
+        let Some(post) = item.get("post").filter(|post| post.get("requestBody").is_some()) else {
+            continue;
+        };
         let examples = post["requestBody"]["content"]["application/json"]["examples"]
             .as_object()
             .unwrap();
         for example in examples.values() {
             server.client.post(path, &example["value"]).await.ok();
         }
-        for status in ["200", "400", "413", "422", "500", "503", "504"] {
+        let broken = if path.starts_with("/v1/") { "400" } else { "422" };
+        for status in ["200", "400", "413", broken, "500", "503", "504"] {
             assert!(post["responses"].get(status).is_some(), "{path} {status}");
         }
     }

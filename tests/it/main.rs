@@ -3,6 +3,7 @@
 #[path = "../support/onnx.rs"]
 mod onnx;
 
+mod ancestors;
 mod architecture;
 mod batching;
 mod clients;
@@ -13,6 +14,7 @@ mod examples;
 mod failures;
 mod front_yard;
 mod http;
+mod kserve_v1;
 mod memory;
 mod streaming;
 mod support;

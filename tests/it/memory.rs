@@ -1,6 +1,8 @@
 //! Replicas of one model on the CPU share its weights.
 
-use crate::support::{TestServer, models_dir};
+use hostler::worker::ReplicaState;
+
+use crate::support::{TestServer, eventually, models_dir};
 
 /// Private and shared memory of this process that no file backs, in bytes.
 fn anonymous() -> u64 {
@@ -17,6 +19,13 @@ async fn a_replica_more_costs_activations_and_not_weights() {
         let before = anonymous();
         let entry = format!(r#"[{{"model":"large","replicas":{replicas},"threads":1,"max_batch_size":1}}]"#);
         let server = TestServer::folders(models.path(), &entry, &[]).await;
+        // The model is ready with its first replica; while others load they hold weights twice.
+        let loaded = || {
+            let routes = server.service.routes();
+            let replicas = routes.models[0].group.snapshot().replicas;
+            replicas.iter().all(|r| r.state == ReplicaState::Ready)
+        };
+        eventually("every replica is ready", async || loaded()).await;
         let row = vec![0.5f32; 2048];
         for _ in 0..4 {
             server

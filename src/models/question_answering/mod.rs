@@ -8,7 +8,7 @@ mod windows;
 use std::sync::Arc;
 
 use super::tokenizer::FolderTokenizer;
-use super::{Loaded, ONNX_DEVICES, Source, Task};
+use super::{Builder, Loaded, ONNX_DEVICES, Source, Task};
 use crate::backend::onnx::{OnnxModel, Runtime};
 use crate::contract::Contract;
 use crate::pipeline::{Build, Pipeline, ReplicaContext};
@@ -39,14 +39,14 @@ fn load(source: &Source<'_>) -> Result<Loaded, String> {
     let windower = Arc::new(Windower::new(tokenizer, positions));
     let model = Arc::new(OnnxModel::new(source.file.to_owned(), source.options));
     let max_batch_size = source.max_batch_size;
-    let builder = Box::new(move |runtime: &Runtime| -> Arc<dyn Build> {
+    let builder = Builder::Onnx(Box::new(move |runtime: &Runtime| -> Arc<dyn Build> {
         let (runtime, model, windower) = (runtime.clone(), Arc::clone(&model), Arc::clone(&windower));
         Arc::new(move |context: &ReplicaContext| {
             let session = model.session(&runtime, context)?;
             let pipeline = QuestionAnswering::new(session, Arc::clone(&windower), pad, max_batch_size)?;
             Ok(Box::new(pipeline) as Box<dyn Pipeline>)
         })
-    });
+    }));
     let contract = Contract::typed::<Question, Answer>().with_examples(endpoint::examples());
     Ok(Loaded {
         contract,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Loaded, ONNX_DEVICES, Source};
+use super::{Builder, Loaded, ONNX_DEVICES, Source};
 use crate::backend::onnx::{OnnxModel, Runtime};
 use crate::contract::{Contract, Example};
 use crate::pipeline::{Build, Pipeline, ReplicaContext};
@@ -35,14 +35,14 @@ pub fn load(source: &Source<'_>) -> Result<Loaded, String> {
     let contract = Contract::tensors(signature.clone()).with_examples(example.into_iter().collect());
     let model = Arc::new(OnnxModel::new(source.file.to_owned(), source.options));
     let max_batch_size = source.max_batch_size;
-    let builder = Box::new(move |runtime: &Runtime| -> Arc<dyn Build> {
+    let builder = Builder::Onnx(Box::new(move |runtime: &Runtime| -> Arc<dyn Build> {
         let (runtime, model, signature) = (runtime.clone(), Arc::clone(&model), signature.clone());
         Arc::new(move |context: &ReplicaContext| {
             let session = model.session(&runtime, context)?;
             let pipeline = TensorPipeline::new(session, signature.clone(), max_batch_size);
             Ok(Box::new(pipeline) as Box<dyn Pipeline>)
         })
-    });
+    }));
     Ok(Loaded {
         contract,
         runs_on: ONNX_DEVICES,

@@ -63,8 +63,8 @@ impl TestServer {
         ];
         let settings = settings(&[&fixed[..], more].concat());
         let plan = Plan::make(&settings).unwrap_or_else(|e| panic!("{e}"));
-        let runtime = app::load_runtime().unwrap_or_else(|e| panic!("{e}"));
-        let service = app::start(plan, &settings, &runtime).unwrap();
+        let runtime = app::needed_runtime(&plan).unwrap_or_else(|e| panic!("{e}"));
+        let service = app::start(plan, &settings, runtime.as_ref()).unwrap();
         Self::run(service, settings, Some(cache)).await
     }
 

@@ -1,0 +1,198 @@
+//! One request on its way through a protocol: its id, its body, its submission, the headers of its answer.
+//!
+//! The one place of the front that submits and awaits for a client that reads one answer, and that tells errors.
+//! Protocols decode a body into payloads before it, and write outputs after it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{HeaderMap, Method, Response};
+use axum::response::IntoResponse;
+use bytes::Bytes;
+
+use super::body::{self, Form};
+use super::error::HttpError;
+use super::request::{Wanted, timeout};
+use super::respond::{answer, id_header, timing_headers};
+use super::router::Front;
+use crate::contract::Contract;
+use crate::error::{Error, Kind};
+use crate::payload::Payload;
+use crate::pipeline::Timing;
+use crate::service::{Call, Pending, Route};
+use crate::worker::Priority;
+
+/// Chunks that may wait for a slow reader.
+pub const STREAM_BUFFER: usize = 256;
+
+/// Whose clients are answered, where protocols tell one fault by different statuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    Native,
+    KserveV1,
+}
+
+impl Protocol {
+    fn status(self, kind: Kind) -> u16 {
+        match (self, kind) {
+            // Clients of V1 know no 422.
+            (Self::KserveV1, Kind::InvalidInput) => 400,
+            _ => kind.status().http,
+        }
+    }
+}
+
+/// What a client reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// One answer.
+    Whole,
+    /// Chunks, as they come.
+    Chunks,
+    /// Nothing: the client has its answer before the work is done.
+    Later,
+}
+
+/// A body that was read, and what its headers say of it.
+pub struct Read {
+    pub form: Form,
+    pub body: Bytes,
+    /// What the client grants.
+    pub timeout: Option<Duration>,
+}
+
+/// A request being answered.
+pub struct Exchange<'a> {
+    front: &'a Front,
+    id: Arc<str>,
+    protocol: Protocol,
+    posted: bool,
+    submitted: bool,
+    /// The verbs of this path, for a client that sent another one.
+    pub allow: &'static str,
+}
+
+impl<'a> Exchange<'a> {
+    pub fn begin(front: &'a Front, request: &Request, protocol: Protocol) -> Self {
+        Self {
+            front,
+            id: front.ids.of(request.headers()),
+            protocol,
+            posted: request.method() == Method::POST,
+            submitted: false,
+            allow: "POST",
+        }
+    }
+
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Reads what the request brings; nothing is admitted before that is done.
+    ///
+    /// # Errors
+    /// A media type that is not taken, a deadline that is no number, a body that is too large or breaks off.
+    pub async fn read(&self, headers: &HeaderMap, body: Body, contract: &Contract) -> Result<Read, Error> {
+        let form = match contract.raw_form() {
+            Some(raw) if raw.any || raw.told => Form::Raw,
+            _ => body::form(headers)?,
+        };
+        let timeout = timeout(headers)?;
+        let body = body::read(headers, body, self.front.max_body).await?;
+        Ok(Read { form, body, timeout })
+    }
+
+    /// Submits a decoded request. A protocol may submit several before it waits for the first.
+    ///
+    /// # Errors
+    /// As [`crate::service::Service::submit`].
+    pub fn submit(
+        &mut self,
+        route: &Route,
+        input: Payload,
+        timeout: Option<Duration>,
+        delivery: Delivery,
+    ) -> Result<Pending, Error> {
+        self.submitted = true;
+        let call = Call {
+            id: Some(Arc::clone(&self.id)),
+            timeout,
+            stream_buffer: (delivery == Delivery::Chunks).then_some(STREAM_BUFFER),
+            priority: match delivery {
+                Delivery::Later => Priority::Background,
+                Delivery::Whole | Delivery::Chunks => Priority::Interactive,
+            },
+        };
+        self.front.service.submit(route, input, call)
+    }
+
+    /// Submits a request that is answered with its own result, and waits for it.
+    ///
+    /// # Errors
+    /// As [`Exchange::submit`]; what happens after it is in the response.
+    pub async fn run(
+        &mut self,
+        route: &Route,
+        input: Payload,
+        timeout: Option<Duration>,
+        wanted: Wanted,
+    ) -> Result<Response<Body>, Error> {
+        let pending = self.submit(route, input, timeout, Delivery::Whole)?;
+        let (result, timing) = pending.answer().await;
+        let response = result.and_then(|output| answer(route.contract(), output, wanted));
+        Ok(self.timed(response, timing))
+    }
+
+    /// A response with the latency headers: faults of a request that ran tell where its time went, too.
+    pub fn timed(&self, result: Result<Response<Body>, Error>, timing: Timing) -> Response<Body> {
+        let mut response = result.unwrap_or_else(|error| self.told(error));
+        timing_headers(response.headers_mut(), timing);
+        response
+    }
+
+    /// The response that goes out.
+    pub fn end(&self, result: Result<Response<Body>, Error>) -> Response<Body> {
+        let mut response = result.unwrap_or_else(|error| {
+            // What was submitted is counted by its model.
+            if self.posted && !self.submitted {
+                self.front.service.count_refused();
+            }
+            self.told(error)
+        });
+        id_header(response.headers_mut(), &self.id);
+        response
+    }
+
+    fn told(&self, error: Error) -> Response<Body> {
+        let status = match error.kind() {
+            Kind::QueueFull => self.front.overload_status,
+            kind => self.protocol.status(kind),
+        };
+        HttpError {
+            error,
+            request_id: self.id.to_string(),
+            status,
+            allow: self.allow,
+        }
+        .into_response()
+    }
+}
+
+/// Bodies from this size on take long enough to decode that other connections should not wait for it.
+const HEAVY: usize = 512 * 1024;
+
+/// Decodes a body of this size where nobody else has to wait for it.
+pub fn decoding<T>(size: usize, decode: impl FnOnce() -> T) -> T {
+    if size >= HEAVY && may_block() {
+        tokio::task::block_in_place(decode)
+    } else {
+        decode()
+    }
+}
+
+/// A library user may run the server on a runtime of one thread, which cannot step aside.
+fn may_block() -> bool {
+    tokio::runtime::Handle::current().runtime_flavor() == tokio::runtime::RuntimeFlavor::MultiThread
+}

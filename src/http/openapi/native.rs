@@ -1,0 +1,74 @@
+//! `POST` on a model's own paths.
+
+use serde_json::json;
+use utoipa::openapi::Required;
+use utoipa::openapi::content::ContentBuilder;
+use utoipa::openapi::path::{HttpMethod, OperationBuilder, PathItem};
+use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
+use utoipa::openapi::response::{ResponseBuilder, ResponsesBuilder};
+
+use super::parts::{
+    about, call_headers, content, example, operation_id, renamed, schema, timed, with_failures, with_refusals,
+};
+use crate::contract::{Contract, OCTET_STREAM};
+use crate::service::{Endpoint, ModelCard};
+
+pub fn item(model: &ModelCard, endpoint: &Endpoint, path: &str) -> PathItem {
+    let contract = &endpoint.contract;
+    let operation = OperationBuilder::new()
+        .tag(&*model.name)
+        .operation_id(Some(operation_id(model, path)))
+        .summary(Some(format!("Run {}", model.name)))
+        .description(Some(about(model)))
+        .parameters(Some(call_headers()))
+        .request_body(Some(request_body(model, contract)))
+        .responses(responses(model, contract).build());
+    PathItem::new(HttpMethod::Post, operation.build())
+}
+
+fn request_body(model: &ModelCard, contract: &Contract) -> RequestBody {
+    let mut json = ContentBuilder::new().schema(Some(schema(&renamed(model, &contract.input.root))));
+    for (i, shown) in contract.examples.iter().enumerate() {
+        let shown = example(&shown.summary, shown.request.clone());
+        json = json.examples_from_iter([(format!("example{}", i + 1), shown)]);
+    }
+    let mut body = RequestBodyBuilder::new()
+        .required(Some(Required::True))
+        .content("application/json", json.build());
+    if contract.takes_raw() {
+        let raw = json!({"type": "string", "format": "binary", "description": RAW_BODY});
+        body = body.content(OCTET_STREAM, content(&raw));
+    }
+    body.build()
+}
+
+const RAW_BODY: &str = "The little-endian elements of the only input in C order. The batch axis is one; one further \
+dynamic axis follows from the length.";
+
+fn responses(model: &ModelCard, contract: &Contract) -> ResponsesBuilder {
+    let mut answer = timed(ResponseBuilder::new().description("The answer."))
+        .content("application/json", content(&renamed(model, &contract.output.root)));
+    if contract.streams {
+        let events = json!({"type": "string", "description": "One `data:` line for each chunk."});
+        answer = answer.content("text/event-stream", content(&events));
+    }
+    for media in &contract.media {
+        answer = answer.content(media, content(&json!({"type": "string", "format": "binary"})));
+    }
+    let responses = ResponsesBuilder::new().response("200", answer.build());
+    with_refusals(with_failures(
+        responses,
+        &[
+            ("400", "The body is not JSON, or raw bytes fit no shape."),
+            ("406", "`Accept` names nothing this model gives."),
+            ("413", "The body is larger than the server takes."),
+            ("415", "The body's media type is not taken."),
+            (
+                "422",
+                "The input breaks the contract; `detail` has the path of each fault.",
+            ),
+            ("500", "The pipeline failed, or its replica was lost."),
+            ("504", "No answer within the deadline."),
+        ],
+    ))
+}
