@@ -1,5 +1,6 @@
 # syntax=docker/dockerfile:1
 # docker build -t hostler .
+# For Python pipelines: --build-arg PACKAGES="python3 python3-venv"; what a model needs goes into its folder's .venv.
 # For GPUs: --build-arg ONNXRUNTIME=--cuda --build-arg RUNTIME=nvidia/cuda:13.0.1-cudnn-runtime-ubuntu24.04
 ARG RUNTIME=debian:bookworm-slim
 
@@ -19,6 +20,12 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
  && cp target/release/hostler /usr/local/bin/
 
 FROM ${RUNTIME}
+ARG PACKAGES=
+RUN if [ -n "${PACKAGES}" ]; then \
+      apt-get update \
+      && apt-get install --yes --no-install-recommends ${PACKAGES} \
+      && rm -rf /var/lib/apt/lists/*; \
+    fi
 # The number, not the name: Kubernetes takes only a number as proof that a container does not run as root.
 RUN groupadd --gid 10001 hostler \
  && useradd --uid 10001 --gid hostler --no-create-home --home-dir /srv/hostler --shell /usr/sbin/nologin hostler \

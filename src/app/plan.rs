@@ -188,7 +188,11 @@ impl Planned {
                 self.spec.max_batch_size,
                 delay.map(|ms| format!(", {ms} ms")).unwrap_or_default()
             ),
-            format!("{:.1} MiB", mebibytes(self.memory())),
+            match self.memory() {
+                // Python tells nothing of its memory before it runs.
+                0 => "unknown".to_owned(),
+                bytes => format!("{:.1} MiB", mebibytes(bytes)),
+            },
         ]
     }
 

@@ -18,6 +18,9 @@ pub const PYTHON: &str = "python";
 const DEVICES: &[DeviceKind] = &[DeviceKind::Cuda, DeviceKind::Ipu, DeviceKind::Cpu];
 /// A call may take this long where no limit of a request says less.
 const LONGEST_CALL: Duration = Duration::from_secs(3600);
+/// Past the longest time of a request a call has this long to return before its process is killed: to load a model
+/// anew may cost more than to let it finish.
+const GRACE: Duration = Duration::from_secs(30);
 
 /// # Errors
 /// Sentences with the remedy.
@@ -62,7 +65,9 @@ pub fn load(
     let limit = settings.request_timeout().or(surroundings.request_timeout);
     let limits = ProcessLimits {
         start_timeout: settings.start_timeout().unwrap_or(surroundings.wait_timeout),
-        call_timeout: settings.call_timeout().or(limit).unwrap_or(LONGEST_CALL),
+        call_timeout: settings
+            .call_timeout()
+            .unwrap_or_else(|| limit.map_or(LONGEST_CALL, |l| l + GRACE)),
         max_requests: settings.max_requests,
     };
     let why = why(&description, &interpreter);

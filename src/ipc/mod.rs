@@ -5,6 +5,8 @@
 
 mod channel;
 mod child;
+#[cfg(test)]
+mod fixtures;
 mod frame;
 mod log;
 mod memory;

@@ -361,7 +361,7 @@ impl Remote {
                 Ok(false) if next.started().elapsed() < self.spec.start_timeout => {}
                 Ok(true) => {
                     if let Some(next) = self.successor.take() {
-                        self.process = next;
+                        retire(std::mem::replace(&mut self.process, next));
                         self.answered = 0;
                         self.replace_at = self.spec.max_requests;
                         tracing::debug!("the replica's process was replaced after max_requests");
@@ -391,6 +391,16 @@ impl Remote {
         self.successor = None;
         self.replace_at = self.spec.max_requests.map(|n| self.answered + n);
     }
+}
+
+/// Lets a process end beside the work: its farewell may take a while.
+fn retire(process: Process) {
+    // Without a thread it is dropped, and so ended, here and now.
+    drop(
+        std::thread::Builder::new()
+            .name("retire".to_owned())
+            .spawn(move || drop(process)),
+    );
 }
 
 /// Emits what a slow reader has room for now; true when it is gone.
