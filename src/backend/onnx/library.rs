@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ort::environment::Environment;
 use ort::logging::LogLevel;
 
-use super::heap;
 
 /// Where `scripts/onnxruntime.sh` puts the library, under the working directory.
 pub const LIBRARY_FOLDER: &str = "onnxruntime";
@@ -80,7 +79,6 @@ impl Runtime {
             .build()
             .map_err(|e| unusable(e.to_string()))?;
         environment.set_log_level(LogLevel::Warning);
-        heap::give_large_blocks_back();
         let runtime = Self { environment };
         *loaded = Some(runtime.clone());
         Ok(runtime)

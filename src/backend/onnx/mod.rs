@@ -5,7 +5,6 @@
 mod artefact;
 mod convert;
 mod graph;
-mod heap;
 mod library;
 mod model;
 mod provider;

@@ -85,8 +85,6 @@ impl OnnxModel {
         let load = || {
             let mut builder = base(runtime, context.threads)?.with_optimization_level(level)?;
             builder = builder.with_prepacked_weights(&prepared.weights.packed)?;
-            // Weights that are packed and thrown away again must not stay in the session's arena.
-            builder = builder.with_device_allocated_initializers()?;
             for (name, value) in &prepared.weights.tensors {
                 builder = builder.with_initializer(name, Arc::clone(value))?;
             }
