@@ -10,7 +10,7 @@ def main(arguments):
     if sys.path and sys.path[0] in ("", os.getcwd()):
         del sys.path[0]
     if arguments == ["serve"]:
-        from .worker import serve
+        from .process import serve
         return serve()
     if len(arguments) in (2, 3) and arguments[0] == "describe":
         from .describe import describe

@@ -6,11 +6,10 @@ from __future__ import annotations
 
 import json
 import sys
-import traceback
 
 __all__ = [
     "BadAnswer", "InvalidInput", "Malformed", "Media", "NotFound", "Response", "Stream", "Tensors", "Unsupported",
-    "fault_of", "is_validation", "json_bytes", "kind_of", "object_expected", "to_json", "validation_detail",
+    "fault_of", "is_validation", "json_bytes", "kind_of", "named", "object_expected", "to_json", "validation_detail",
     "wrong_count",
 ]
 
@@ -115,7 +114,7 @@ def _default(value):
     """A JSON value for what the encoder does not know; called by it once per such object."""
     kind = type(value)
     if hasattr(kind, "__dataclass_fields__"):
-        return {name: getattr(value, name) for name in kind.__dataclass_fields__}
+        return {field.name: getattr(value, field.name) for field in sys.modules["dataclasses"].fields(value)}
     if hasattr(kind, "model_dump"):  # pydantic 2
         return value.model_dump(mode="json", by_alias=True)
     if hasattr(kind, "__fields__") and hasattr(kind, "dict"):  # pydantic 1
@@ -231,6 +230,15 @@ def _culprit(value, where, depth):
         return where, value
 
 
+def named(error):
+    """`TYPE: message`, as a client may see it."""
+    try:
+        text = str(error)
+    except Exception:
+        text = ""
+    return "%s: %s" % (type(error).__name__, text) if text else type(error).__name__
+
+
 def fault_of(error, folder=None):
     """The wire's {"kind", "message", "detail"?} for an exception out of the author's code.
 
@@ -245,7 +253,7 @@ def fault_of(error, folder=None):
         kind, message, detail = "invalid_input", str(error) or type(error).__name__, None
     else:
         kind, detail = "pipeline_failed", None
-        message = "".join(traceback.format_exception_only(type(error), error)[-1:]).strip()
+        message = named(error)
     if folder:
         message = message.replace(folder + "/", "").replace(folder, ".")
     fault = {"kind": kind, "message": message}

@@ -9,7 +9,7 @@ import functools
 
 from . import frames, replies
 from .app import Call
-from .wire import Lost
+from .wire import KIND, NUMBER, SLOT, Lost
 
 
 def serve(worker):
@@ -62,13 +62,13 @@ class _Concurrent:
         waiting = self.wire.frames
         while waiting:
             frame = waiting.popleft()
-            kind = frame[0]
+            kind = frame[KIND]
             if kind == frames.CALL:
                 self._start(frame)
             elif kind == frames.CANCEL:
-                task = self.tasks.get(frame[3])
+                task = self.tasks.get(frame[NUMBER])
                 if task is None:
-                    self.wire.gone.discard(frame[3])
+                    self.wire.gone.discard(frame[NUMBER])
                 else:
                     task.cancel()
             elif kind == frames.STOP:
@@ -88,8 +88,8 @@ class _Concurrent:
             self._end(error)
 
     def _start(self, frame):
-        number = frame[3]
-        call = Call(b"", number, frame[2])
+        number = frame[NUMBER]
+        call = Call(b"", number, frame[SLOT])
         try:
             call = self.worker.call_of(frame)
             call.wire = self
@@ -112,8 +112,7 @@ class _Concurrent:
 
     def _failed(self, call, error):
         if isinstance(error, SystemExit):
-            self.wire.flush()
-            self.wire.close()
+            self.worker.leave()
             self._end(error)
         elif isinstance(error, (Lost, frames.BrokenFrame)):
             self._end(error)

@@ -41,10 +41,7 @@ def description(path, dialect=None):
     except (Exception, SystemExit) as error:
         from . import replies
         replies.log(error)
-        if isinstance(error, SystemExit):
-            message = "the code ended its process with sys.exit(%s) while it was imported" % (error.code or 0)
-        else:
-            message = str(folder.fault(folder.name, error))
+        message = folder.failure(error, "imported")
         return {"version": VERSION, "error": message, "missing": []}
 
 

@@ -8,7 +8,8 @@ import ast
 import importlib.util
 import os
 import sys
-import traceback
+
+from .answers import named
 
 
 class LoadFault(Exception):
@@ -85,8 +86,13 @@ class Folder:
             if module in sys.modules:  # the package is there, one of its modules is not
                 return LoadFault("%s needs the module %s, which the installed %s does not have" % (where, error.name, module))
             return self.missing(where, module)
-        text = "".join(traceback.format_exception_only(type(error), error)[-1:]).strip()
-        return LoadFault("%s: %s" % (where, self.redact(text)))
+        return LoadFault("%s: %s" % (where, self.redact(named(error))))
+
+    def failure(self, error, what):
+        """The message for an exception, or for sys.exit, while the author's code was `what`: loaded, imported."""
+        if isinstance(error, SystemExit):
+            return "the code ended its process with sys.exit(%s) while it was %s" % (error.code or 0, what)
+        return str(self.fault(self.name, error))
 
     def missing(self, where, module):
         """The `LoadFault` of a module that this Python does not have."""

@@ -75,12 +75,11 @@ class Replies:
 
     # Faults
 
-    def fault(self, call, error):
+    def fault(self, call, error, logged=False):
         """Answers with the fault; the traceback goes to the log, never to the client."""
-        fault = answers.fault_of(error, self.folder)
-        if not isinstance(error, answers.Fault):
-            log(error, call.id)
-        self._fault(call, fault, error)
+        if not logged:
+            log_fault(error, call.id)
+        self._fault(call, answers.fault_of(error, self.folder), error)
 
     def cancelled(self, call):
         self._fault(call, _CANCELLED)
@@ -169,6 +168,12 @@ def _head_of(response, otherwise=_OCTETS):
 def is_about_input(error):
     """Whether the fault is the client's."""
     return answers.fault_of(error)["kind"] == "invalid_input"
+
+
+def log_fault(error, request=""):
+    """The traceback of a fault that is not told by its message already."""
+    if not isinstance(error, answers.Fault):
+        log(error, request)
 
 
 def log(error, request=""):

@@ -49,7 +49,7 @@ _STREAMS = (collections.abc.Iterator, collections.abc.Generator, collections.abc
 
 def of(annotation, definitions):
     """The JSON Schema of one type hint; named types are added to `definitions`."""
-    if annotation in (inspect.Parameter.empty, typing.Any, object):
+    if annotation is None or annotation in (inspect.Parameter.empty, typing.Any, object):
         return dict(ANY)
     if isinstance(annotation, typing.TypeVar):
         return of(annotation.__bound__, definitions) if annotation.__bound__ else dict(ANY)
@@ -116,9 +116,7 @@ def answer(function):
         streams = True
         arguments = typing.get_args(hint)
         hint = arguments[0] if arguments else inspect.Signature.empty
-    if hint in (inspect.Signature.empty, typing.Any):
-        return None, streams
-    return whole(hint), streams
+    return (whole(hint) or None) if hint is not inspect.Signature.empty else None, streams
 
 
 def parameters_of(function):

@@ -106,12 +106,19 @@ def _join_texts(array):
     return b"".join(parts)
 
 
+def as_array(name, value):
+    """What an author gave for an output, as an array."""
+    try:
+        return numpy().asanyarray(value)
+    except (TypeError, ValueError) as error:  # ragged lists, tensors on a device
+        raise BadAnswer("output %s is no array: %s" % (name, error)) from error
+
+
 def plan(arrays):
     """Entries for a frame's `tensors` and the arrays or bytes behind them, laid out one after the other."""
-    module = numpy()
     entries, sources, total = [], [], 0
     for name, array in arrays.items():
-        array = module.asanyarray(array)
+        array = as_array(name, array)
         kind = array.dtype
         if kind.kind in "OSU":
             shape, array, code = array.shape, _join_texts(array), BYTES

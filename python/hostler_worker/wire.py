@@ -24,6 +24,10 @@ _pack = frames.HEADER.pack
 _HEADER = frames.HEADER_SIZE
 
 
+KIND, FLAGS, SLOT, NUMBER, META, BODY, DESCRIPTOR = range(7)
+"""places in a received frame, which is a plain tuple: a named one costs as much as all the rest of reading it"""
+
+
 class Lost(Exception):
     """The other end is gone."""
 

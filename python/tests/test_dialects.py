@@ -306,6 +306,18 @@ class Hostler(unittest.TestCase):
             with self.assertRaisesRegex(Fault, "self_text: field required; times: expected an integer, got a string"):
                 parent.ask({"times": "x"})
 
+    def test_a_parameter_by_keyword_only_is_a_field(self):
+        with Author(pipeline="class Pipeline:\n    def __call__(self, *, a: int): return a\n") as folder, Parent(folder) as parent:
+            self.assertEqual(parent.ask({"a": 3}), 3)
+            self.assertEqual(describe(folder)[0]["routes"][0]["input"]["required"], ["a"])
+
+    def test_bytes_are_a_file(self):
+        with Author(pipeline="class Pipeline:\n    def __call__(self, text: str) -> bytes: return text.encode()\n") as folder:
+            route, = describe(folder)[0]["routes"]
+            self.assertEqual((route["output"], route["media"]), (None, ["application/octet-stream"]))
+            with Parent(folder) as parent:
+                self.assertEqual(parent.answer(parent.post("é")).body, "é".encode())
+
     def test_what_the_pipeline_knows_of_itself(self):
         text = """
 import os
@@ -322,14 +334,9 @@ class Pipeline:
                 self.assertEqual(parent.ask([]), ["cuda:0", 3, True, "compiled"])
 
     def test_pipelines_that_cannot_be_called(self):
-        for text, part in (("class Pipeline:\n    def __call__(self, *, a: int): pass\n", None),
-                           ("class Pipeline:\n    async def __call__(self): pass\n", "takes no parameter")):
-            with Author(pipeline=text) as folder:
-                if part is None:
-                    Parent(folder).close()
-                else:
-                    with self.assertRaisesRegex(RuntimeError, part):
-                        Parent(folder)
+        for text, part in (("async def __call__(self): pass", "takes no parameter"), ("def run_batch(): pass\n    del run_batch", "neither")):
+            with Author(pipeline="class Pipeline:\n    %s\n" % text) as folder, self.assertRaisesRegex(RuntimeError, part):
+                Parent(folder, "hostler")
 
     def test_described(self):
         for folder, keys in (

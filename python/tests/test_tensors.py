@@ -134,6 +134,22 @@ class Tensors(unittest.TestCase):
                                h=("FP16", (), struct.pack("<e", 1.5)), e=("INT64", (0, 2), b""))
                 self.assertEqual(got, {"t": ([1, 1], b"\2\0\0\0AB"), "b": [False, True, False], "h": 3.0, "e": []})
 
+    def test_which_arrays_are_handed_over(self):
+        for parameters, expression in (("x", "x + 1"), ("y, x", "x + 1"), ("**arrays", "arrays['x'] + 1"), ("arrays", "arrays['x'] + 1"),
+                                       ("x", "{'z': [n + 1 for n in x]}"), ("x", "(x + 1,)")):
+            text = "class Pipeline:\n    inputs = {'x': ('FP32', [None]), 'y': ('FP32', [None])}\n    outputs = {'z': ('FP32', [None])}\n"
+            text += "    def __call__(self, %s):\n        return %s\n" % (parameters, expression)
+            with self.subTest(parameters), Author(pipeline=text) as folder, Parent(folder) as parent:
+                got = self.ask(parent, x=("FP32", (1,), floats(1)), y=("FP32", (1,), floats(2)))
+                self.assertIn(got["z"], ([2], [[2]]))
+
+    def test_an_output_that_is_no_array(self):
+        text = "class Pipeline:\n    inputs = outputs = {'x': ('FP32', [None])}\n    def __call__(self, x):\n        return [[1], [1, 2]]\n"
+        with Author(pipeline=text) as folder, Parent(folder) as parent:
+            with self.assertRaises(Fault) as raised:
+                parent.answer(parent.post_tensors(x=("FP32", (1,), floats(1))))
+            self.assertEqual(raised.exception.kind, "pipeline_failed")
+
     def test_batches_of_tensors(self):
         text = """
 class Pipeline:

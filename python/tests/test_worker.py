@@ -99,6 +99,17 @@ class Life(unittest.TestCase):
         with Parent("banana_hello", start=False, environment={"HOSTLER_PARENT": "1"}) as parent:
             self.assertEqual(parent.process.wait(5), 1)
 
+    def test_a_broken_wire_ends_it(self):
+        with Parent("banana_hello") as parent:
+            parent.socket.sendall(frames.HEADER.pack(4, frames.CALL, 0, 0, 1, 5) + b"abcd")
+            self.assertEqual(parent.process.wait(5), -signal.SIGKILL)
+            self.assertIn("the wire is broken: a frame's meta (5 bytes)", parent.errors())
+
+    def test_it_works_in_its_folder(self):
+        with Author(app="import os\ndef init(): pass\ndef inference(m): return os.path.exists('app.py')\n") as folder:
+            with Parent(folder) as parent:
+                self.assertIs(parent.ask({}), True)
+
     def test_a_terminal_s_interrupt_is_not_its_own(self):
         with Parent("banana_hello") as parent:
             parent.process.send_signal(signal.SIGINT)

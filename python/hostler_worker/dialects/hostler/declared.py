@@ -79,12 +79,18 @@ def has(kind, name):
     return any(name in base.__dict__ for base in kind.__mro__)
 
 
+def takes_fields(function):
+    """Whether the request is an object whose fields are the parameters, rather than the value of the only one."""
+    parameters = schema.parameters_of(function)
+    return len(parameters) > 1 or parameters[0].kind is parameters[0].KEYWORD_ONLY
+
+
 def item_hint(function):
     """The hint of one row of `run_batch(self, values: List[ROW])`."""
     parameters = schema.parameters_of(function)
     hint = schema.hints_of(function).get(parameters[0].name) if parameters else None
     arguments = typing.get_args(hint)
-    return arguments[0] if arguments else None
+    return arguments[0] if arguments else typing.Any
 
 
 def only_hint(function):

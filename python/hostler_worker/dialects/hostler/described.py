@@ -10,7 +10,7 @@ import typing
 from ... import schema
 from ...folder import classes, first_paragraph, methods
 from .. import route
-from .declared import CLASS, FILE, assigned, class_of, has, is_async, item_hint, literal, only_hint, signature_of, yields
+from .declared import CLASS, FILE, assigned, class_of, has, is_async, item_hint, literal, only_hint, signature_of, takes_fields, yields
 
 
 def describe(folder):
@@ -47,22 +47,20 @@ def _describe_by_import(kind, answer, only):
     if _describe_tensors(kind, answer):
         return
     function = kind.run_batch if answer["batch"] else kind.__call__
-    only["output"], only["streams"] = schema.answer(function)
-    only["summary"] = first_paragraph(inspect.getdoc(function)) if function.__doc__ else None
     answer["concurrent"] = not answer["batch"] and is_async(function)
+    only["summary"] = first_paragraph(inspect.getdoc(function)) if function.__doc__ else None
     if answer["batch"]:
-        only["streams"] = False
-        hint = item_hint(function)
-        only["input"] = schema.whole(hint) or None if hint is not None else None
-        given = schema.hints_of(function).get("return")
-        inner = typing.get_args(given)
-        only["output"] = (schema.whole(inner[0]) or None) if inner else None
-    elif len(schema.parameters_of(function)) == 1:
-        only["input"] = schema.whole(only_hint(function)) or None
-    else:
+        hint, given = item_hint(function), typing.get_args(schema.hints_of(function).get("return"))
+        only["input"] = schema.whole(hint) or None
+        only["output"] = schema.whole(given[0]) or None if given else None
+        return
+    only["output"], only["streams"] = schema.answer(function)
+    if takes_fields(function):
         only["input"] = schema.signature(function)[0]
-    if only["output"] == {}:
-        only["output"] = None
+    else:
+        only["input"] = schema.whole(only_hint(function)) or None
+    if schema.hints_of(function).get("return") is bytes:
+        only["output"], only["media"] = None, ["application/octet-stream"]
 
 
 def _typed(node):

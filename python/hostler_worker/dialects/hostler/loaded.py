@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 
 from ... import answers, convert, schema, tensors
 from ...app import App
 from ...folder import LoadFault
-from .declared import FILE, class_of, has, is_async, item_hint, only_hint, signature_of
+from .declared import FILE, class_of, has, is_async, item_hint, only_hint, signature_of, takes_fields
 
 
 def load(folder, hello):
@@ -90,10 +91,9 @@ class _Json:
         self.several = False
         self.input = self.row = None
         if has(kind, "__call__"):
-            count = len(schema.parameters_of(kind.__call__))
-            if count == 0:
+            if not schema.parameters_of(kind.__call__):
                 raise LoadFault("pipeline.py: Pipeline.__call__ takes no parameter; it takes the request's value")
-            self.several = count > 1
+            self.several = takes_fields(kind.__call__)
             self.input = _reader(convert.arguments(kind.__call__) if self.several else convert.converter(only_hint(kind.__call__)))
         elif not has(kind, "run_batch"):
             raise LoadFault("pipeline.py: the class Pipeline has neither __call__ nor run_batch")
@@ -117,10 +117,15 @@ class _Arrays:
     def __init__(self, kind, inputs, outputs):
         self.names = [entry["name"] for entry in inputs]
         self.outputs = [(entry["name"], tensors.dtype(entry["dtype"])) for entry in outputs]
+        self.wanted = self.names
         self.several = False
         if has(kind, "__call__"):
-            parameters = [one.name for one in schema.parameters_of(kind.__call__)]
-            self.several = bool(parameters) and set(parameters) <= set(self.names)
+            parameters = inspect.signature(kind.__call__).parameters.values()
+            named = [one.name for one in schema.parameters_of(kind.__call__)]
+            everything = any(one.kind is one.VAR_KEYWORD for one in parameters)
+            self.several = bool(named or everything) and set(named) <= set(self.names)
+            if self.several and not everything:
+                self.wanted = named
 
     def input(self, call):
         arrays = call.tensors
@@ -129,9 +134,10 @@ class _Arrays:
         missing = [name for name in self.names if name not in arrays]
         if missing:
             raise answers.InvalidInput("input %s is missing" % ", ".join(missing))
-        return {name: arrays[name] for name in self.names}
+        return {name: arrays[name] for name in self.wanted}
 
-    row = input
+    def row(self, call):
+        return self.input(call)
 
     def output(self, result):
         """A dict, one array for the only output, or a tuple in the order of the outputs."""
@@ -156,10 +162,9 @@ class _Arrays:
 
 def _cast(name, value, dtype):
     """To the declared dtype, as far as numpy calls that the same kind: float64 becomes FP32, floats do not become INT64."""
-    numpy = tensors.numpy()
-    array = numpy.asanyarray(value)
+    array = tensors.as_array(name, value)
     if array.dtype == dtype or dtype.kind == "O":
         return array
-    if not numpy.can_cast(array.dtype, dtype, "same_kind"):
+    if not tensors.numpy().can_cast(array.dtype, dtype, "same_kind"):
         raise answers.BadAnswer("output %s is an array of %s, declared is %s; convert it with .astype()" % (name, array.dtype, dtype))
     return array.astype(dtype)
