@@ -30,6 +30,8 @@ pub struct Raw {
     /// Whether the pipeline reads what stands below.
     pub told: bool,
     pub content_type: Option<String>,
+    /// What follows the question mark.
+    pub query: Option<String>,
     pub headers: Vec<(String, String)>,
     /// Media types the client takes.
     pub accept: Vec<String>,

@@ -9,7 +9,7 @@ import json
 import os
 import sys
 
-from . import dialects
+from . import dialects, missing
 from .folder import Folder, LoadFault
 
 VERSION = 1
@@ -54,5 +54,6 @@ def _described(folder, dialect):
         if not why:
             raise LoadFault("%s is no folder of the dialect %s" % (folder.name, dialect))
     described = module.describe(folder)
+    missing.check(folder, described["file"], module.NAME)
     described.update(version=VERSION, python="%d.%d.%d" % sys.version_info[:3], dialect=module.NAME, why=why)
     return described

@@ -71,6 +71,19 @@ class Described(unittest.TestCase):
                 self.assertEqual((described["version"], described["missing"]), (1, missing))
                 self.assertNotIn(folder, described["error"])
 
+    def test_modules_that_will_be_missed_are_told_without_running_the_file(self):
+        for first, missing in (
+            ("import no_such_module", ["no_such_module"]),
+            ("from no_such_module.part import thing", ["no_such_module"]),
+            ("try:\n    import no_such_module\nexcept ImportError:\n    pass", []),
+            ("import helper, json, server", []),
+        ):
+            text = first + "\nprint('ran')\n" + BANANA
+            with self.subTest(first), Author(app=text, helper="", server="") as folder:
+                described, errors = describe(folder)
+                self.assertEqual(described.get("missing", []), missing)
+                self.assertNotIn("ran", errors)
+
     def test_no_folder(self):
         with Author() as folder:
             pass

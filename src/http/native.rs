@@ -79,6 +79,7 @@ fn input(route: &Route, parts: &Parts, read: Read) -> Result<Payload, Error> {
     {
         let text = |value: &axum::http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         raw.content_type = parts.headers.get(header::CONTENT_TYPE).map(text);
+        raw.query = parts.uri.query().map(str::to_owned);
         raw.accept = accepted(&parts.headers).collect();
         raw.headers = parts
             .headers

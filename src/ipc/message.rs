@@ -41,6 +41,8 @@ pub struct CallMeta<'a> {
     pub headers: Vec<(Cow<'a, str>, Cow<'a, str>)>,
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     pub content_type: Option<Cow<'a, str>>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub query: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub accept: Vec<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,6 +60,7 @@ impl CallMeta<'_> {
             && !self.stream
             && self.headers.is_empty()
             && self.content_type.is_none()
+            && self.query.is_none()
             && self.accept.is_empty()
             && self.tensors.is_none()
     }

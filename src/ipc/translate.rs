@@ -57,6 +57,7 @@ fn told<'a>(meta: &mut CallMeta<'a>, raw: &'a Raw, id: &'a str) {
     }
     meta.id = Some(Cow::Borrowed(id));
     meta.content_type = raw.content_type.as_deref().map(Cow::Borrowed);
+    meta.query = raw.query.as_deref().map(Cow::Borrowed);
     meta.accept = raw.accept.iter().map(|a| Cow::Borrowed(a.as_str())).collect();
     let pair = |(name, value): &'a (String, String)| (Cow::Borrowed(name.as_str()), Cow::Borrowed(value.as_str()));
     meta.headers = raw.headers.iter().map(pair).collect();
