@@ -4,12 +4,14 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 LIBRARY := $(if $(ORT_DYLIB_PATH),true,scripts/onnxruntime.sh)
 IMAGE ?= hostler
+# What tests run author folders with.
+export HOSTLER_TEST_PYTHON ?= $(CURDIR)/.tools/python/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help serve build test lint bench e2e image library
+.PHONY: help serve build test lint bench bench-peers parity e2e image library python
 
 help: ## this list
-	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 serve: build ## build the server and serve the models of .env
 	@exec $(TARGET)/release/hostler
@@ -17,12 +19,13 @@ serve: build ## build the server and serve the models of .env
 build: library ## the release build
 	$(CARGO) build --release --locked
 
-test: library ## every test; does its own set-up
+test: library python ## every test; does its own set-up
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
 	  set -x; $(CARGO) nextest run --locked && $(CARGO) test --locked --doc; \
 	else \
 	  set -x; $(CARGO) test --locked; \
 	fi
+	$(HOSTLER_TEST_PYTHON) -B -m unittest discover --quiet --buffer -s python/tests -t python
 	python3 -B scripts/check.py
 	HOSTLER_BIN=$(TARGET)/debug/hostler python3 -B tests/e2e/readme.py
 
@@ -35,8 +38,15 @@ lint: ## formatting, clippy without warnings, licences and sources of dependenci
 	  echo "cargo-deny is not installed: dependencies were not checked (cargo install --locked cargo-deny)"; \
 	fi
 
-bench: library ## the benchmarks of benches/
+bench: library python ## the benchmarks of benches/
 	$(CARGO) run --release --locked -p hostler-benches
+
+bench-peers: library ## the same Python function behind Hostler and other servers
+	python=$$(scripts/python.sh peers benches/peers/requirements.txt) && HOSTLER_PEERS_PYTHON=$$python \
+	  $(CARGO) run --release --locked -p hostler-benches -- peers
+
+parity: ## answers of a model behind Hostler beside those of transformers (fetches torch, some GB)
+	scripts/parity.sh
 
 e2e: build ## dashboard and docs in headless Chromium
 	scripts/e2e.sh
@@ -46,3 +56,6 @@ image: ## the container image
 
 library: ## ONNX Runtime, where it is missing
 	@$(LIBRARY)
+
+python: ## the Python packages of the tests, in .tools/python
+	@scripts/python.sh >/dev/null

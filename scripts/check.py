@@ -3,6 +3,7 @@
 
 import ast
 import json
+import os
 import pathlib
 import re
 import shutil
@@ -11,10 +12,19 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 SHELL = [".ci/run", "deploy/healthcheck.sh", *sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("scripts/*.sh"))]
-PYTHON = [p for folder in ("scripts", "tests", "models/training") for p in sorted((ROOT / folder).rglob("*.py"))]
-DOCUMENTS = ["README.md", "CHANGELOG.md"]
+CODE = ("benches", "examples", "models/training", "python", "scripts", "tests")
+PYTHON = [p for folder in CODE for p in sorted((ROOT / folder).rglob("*.py"))]
+DOCUMENTS = [
+    "README.md",
+    "CHANGELOG.md",
+    "benches/README.md",
+    "docs/python.md",
+    "examples/python/ipu_bert/README.md",
+    "python/hostler_worker/DESCRIBE.md",
+    "python/hostler_worker/WIRE.md",
+]
 CONFIGURATION = [".env", "Dockerfile", "deploy/kubernetes.yaml", "ps-deploy-config.yaml"]
-FOLDERS = "deploy|examples|models|notebooks|scripts|tests"
+FOLDERS = "benches|deploy|docs|examples|models|notebooks|python|scripts|tests"
 # Folders of the user's own, as they are written in the README.
 PLACEHOLDER = re.compile(r"NAME")
 
@@ -69,9 +79,12 @@ def documents():
                 faults.append(f"{name}: make {target} is no target of the Makefile")
         paths = re.findall(rf"(?<![\w./-])(?:{FOLDERS})/[\w./-]*[\w/]", text)
         links = re.findall(r"\]\((?!https?:|#)([^)#]+)", text)
-        for path in {*paths, *links}:
-            if not PLACEHOLDER.search(path) and not (ROOT / path).exists():
-                faults.append(f"{name}: {path} is not there")
+        # Paths are told from the root, links from where they stand.
+        folder = (ROOT / name).parent
+        for path in {*(ROOT / path for path in paths), *(folder / link for link in links)}:
+            shown = os.path.relpath(path, ROOT)
+            if not PLACEHOLDER.search(shown) and not path.exists():
+                faults.append(f"{name}: {shown} is not there")
 
 
 def settings():

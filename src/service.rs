@@ -23,6 +23,8 @@ pub struct Endpoint {
     pub handler: usize,
     pub contract: Arc<Contract>,
     pub manner: Manner,
+    /// A sentence for the docs.
+    pub summary: Option<String>,
 }
 
 /// What there is to know of a model without running it: what docs and dashboards read.

@@ -1,8 +1,10 @@
 //! The benchmark: Hostler beside a bare ONNX Runtime loop and an echo server, every figure a ratio within one run.
 
 mod bare;
+mod closure;
 mod echo;
 mod figures;
+mod folders;
 mod groups;
 mod load;
 mod machine;
@@ -10,7 +12,9 @@ mod memory;
 mod models;
 #[path = "../../tests/support/onnx.rs"]
 mod onnx;
+mod peers;
 mod process;
+mod python;
 mod report;
 mod server;
 mod setup;
@@ -18,6 +22,7 @@ mod startup;
 mod stats;
 mod targets;
 mod throughput;
+mod turns;
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
@@ -30,7 +35,7 @@ struct Arguments {
     /// One short round, to see that everything works
     #[arg(long)]
     quick: bool,
-    /// Only cases whose name holds this text: tiny, compute, image, memory, startup, or "compute batching on"
+    /// Only cases whose name holds this text: tiny, compute, image, memory, startup, python, or "compute batching on"; "peers" alone compares with other servers
     #[arg(default_value = "")]
     filter: String,
 }
@@ -39,6 +44,7 @@ fn main() -> Result<()> {
     let mut words = std::env::args().skip(1);
     match words.next().as_deref() {
         Some(echo::COMMAND) => return echo::serve(),
+        Some(closure::COMMAND) => return closure::serve(),
         Some(bare::COMMAND) => return bare::run(&words.next().context("no task")?),
         _ => {}
     }
@@ -53,6 +59,15 @@ fn measure(setup: &Setup) -> Result<()> {
         setup.rounds,
         setup.length.as_secs_f64()
     );
+    if setup.filter == peers::FILTER {
+        let table = peers::run(setup)?;
+        println!(
+            "{}\n{}",
+            report::turns(&table),
+            report::targets(&peers::targets(&table))
+        );
+        return Ok(());
+    }
     let mut reached = Vec::new();
     for group in groups::groups() {
         if let Some(results) = throughput::run(setup, &group)? {
@@ -65,6 +80,11 @@ fn measure(setup: &Setup) -> Result<()> {
         println!("{}", report::memory(&measured));
         reached.extend(memory::targets(&measured));
     }
+    let tables = python::run(setup)?;
+    for table in &tables {
+        println!("{}", report::turns(table));
+    }
+    reached.extend(python::targets(&tables));
     if setup.wants("startup") {
         reached.extend(startup::targets(&startup::run(setup)?));
     }

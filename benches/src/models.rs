@@ -93,10 +93,24 @@ impl Form {
 pub struct Body {
     pub file: PathBuf,
     pub content_type: &'static str,
+    /// What the answer may be.
+    pub accept: &'static str,
     pub bytes: usize,
 }
 
 impl Body {
+    /// The body `bytes`, in a file called `name`; the answer is to be of the same kind.
+    pub fn of(setup: &Setup, name: &str, content_type: &'static str, bytes: &[u8]) -> Result<Self> {
+        let file = setup.subfolder("bodies")?.join(name);
+        fs::write(&file, bytes)?;
+        Ok(Self {
+            file,
+            content_type,
+            accept: content_type,
+            bytes: bytes.len(),
+        })
+    }
+
     pub fn write(setup: &Setup, model: &Model, form: Form) -> Result<Self> {
         let row = model.row();
         let (content_type, body) = match form {
@@ -111,6 +125,7 @@ impl Body {
         Ok(Self {
             file,
             content_type,
+            accept: "*/*",
             bytes: body.len(),
         })
     }

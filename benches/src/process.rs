@@ -1,5 +1,6 @@
 //! Child processes, and what Linux tells of a process in `/proc`.
 
+use std::collections::HashMap;
 use std::fs;
 use std::process::Child;
 use std::time::Duration;
@@ -26,9 +27,26 @@ impl Guard {
 /// Times in `/proc` are in ticks of 1/100 s, on every architecture (`USER_HZ`).
 const TICK: Duration = Duration::from_millis(10);
 
-/// User and system time of a process, all its threads together.
+/// User and system time of a process and of all that descend from it and run: workers and replicas may be processes.
 pub fn cpu_time(pid: u32) -> Result<Duration> {
-    ticks(&pid.to_string(), [14, 15])
+    let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
+    for entry in fs::read_dir("/proc")? {
+        let name = entry?.file_name();
+        let Some(child) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else {
+            continue;
+        };
+        // It may have ended since it was listed.
+        if let Ok([parent]) = numbers(&child.to_string(), [4]) {
+            children.entry(parent).or_default().push(child);
+        }
+    }
+    let mut sum = ticks(&pid.to_string(), [14, 15])?;
+    let mut waiting = children.remove(&pid).unwrap_or_default();
+    while let Some(child) = waiting.pop() {
+        sum += ticks(&child.to_string(), [14, 15]).unwrap_or_default();
+        waiting.extend(children.remove(&child).unwrap_or_default());
+    }
+    Ok(sum)
 }
 
 /// User and system time of this process.
@@ -41,17 +59,23 @@ pub fn ended_children_cpu_time() -> Result<Duration> {
     ticks("self", [16, 17])
 }
 
-/// The sum of two fields of `/proc/PID/stat`, numbered from 1 as in proc(5).
+/// The sum of two times of `/proc/PID/stat`.
 fn ticks(pid: &str, fields: [usize; 2]) -> Result<Duration> {
+    let [user, system] = numbers(pid, fields)?;
+    Ok(TICK * (user + system))
+}
+
+/// Fields of `/proc/PID/stat`, numbered from 1 as in proc(5).
+fn numbers<const N: usize>(pid: &str, fields: [usize; N]) -> Result<[u32; N]> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).context("reading CPU time")?;
     // The second field, the command's name, may hold spaces; it ends with the last bracket.
     let (_, rest) = text.rsplit_once(')').context("reading CPU time")?;
     let values: Vec<&str> = rest.split_ascii_whitespace().collect();
-    let mut sum = 0;
-    for field in fields {
-        sum += values.get(field - 3).context("reading CPU time")?.parse::<u32>()?;
+    let mut found = [0; N];
+    for (number, field) in found.iter_mut().zip(fields) {
+        *number = values.get(field - 3).context("reading CPU time")?.parse()?;
     }
-    Ok(TICK * sum)
+    Ok(found)
 }
 
 /// Memory of a process, in bytes.

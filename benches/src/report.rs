@@ -1,9 +1,11 @@
 //! Results as Markdown tables.
 
+use crate::figures::Figures;
 use crate::memory;
 use crate::stats::median;
 use crate::targets::{Bound, Target};
 use crate::throughput::Results;
+use crate::turns;
 
 /// A table with its columns aligned; all but the first to the right.
 fn table(head: &[&str], rows: &[Vec<String>]) -> String {
@@ -50,39 +52,70 @@ pub fn throughput(results: &Results) -> String {
     let rows: Vec<_> = results
         .sides
         .iter()
-        .map(|measured| {
-            let rates: Vec<_> = measured.rounds.iter().map(|f| f.rate).collect();
-            let generator = measured.rounds.iter().any(|f| f.generator_cpu.is_some());
-            vec![
-                measured.side.name(),
-                measured.side.at().to_string(),
-                number(median(&rates)),
-                percent(spread(&rates)),
-                number(measured.median(|f| f.p50)),
-                number(measured.median(|f| f.p99)),
-                number(measured.median(|f| f.cpu)),
-                if generator {
-                    number(measured.median(|f| f.generator_cpu.unwrap_or(f64::NAN)))
-                } else {
-                    "–".to_owned()
-                },
-            ]
-        })
+        .map(|m| row(m.side.name(), m.side.at(), &m.rounds))
         .collect();
-    let head = [
-        "side",
-        "at",
-        "requests/s",
-        "spread",
-        "p50 µs",
-        "p99 µs",
-        "CPU µs",
-        "generator µs",
-    ];
     format!(
         "### {}\n\nBodies in bytes: {}.\n\n{}",
         results.title,
         bodies.join(", "),
+        table(&HEAD, &rows)
+    )
+}
+
+const HEAD: [&str; 8] = [
+    "side",
+    "at",
+    "requests/s",
+    "spread",
+    "p50 µs",
+    "p99 µs",
+    "CPU µs",
+    "generator µs",
+];
+
+/// One side's cells, medians of the rounds.
+fn row(side: String, at: usize, rounds: &[Figures]) -> Vec<String> {
+    let rates: Vec<_> = rounds.iter().map(|f| f.rate).collect();
+    let middle = |figure: fn(&Figures) -> f64| number(median(&rounds.iter().map(figure).collect::<Vec<_>>()));
+    let generator = rounds.iter().any(|f| f.generator_cpu.is_some());
+    vec![
+        side,
+        at.to_string(),
+        number(median(&rates)),
+        percent(spread(&rates)),
+        middle(|f| f.p50),
+        middle(|f| f.p99),
+        middle(|f| f.cpu),
+        if generator {
+            middle(|f| f.generator_cpu.unwrap_or(f64::NAN))
+        } else {
+            "–".to_owned()
+        },
+    ]
+}
+
+/// Servers that were measured in turns, medians of the rounds.
+pub fn turns(measured: &turns::Table) -> String {
+    let mut head = HEAD.to_vec();
+    if measured.mirrors {
+        head.push("GB/s");
+    }
+    let rows: Vec<_> = measured
+        .records
+        .iter()
+        .map(|record| {
+            let mut cells = row(record.side.to_owned(), record.at, &record.rounds);
+            if measured.mirrors {
+                let rates: Vec<_> = record.rounds.iter().map(|f| f.rate).collect();
+                cells.push(number(measured.gigabytes(median(&rates))));
+            }
+            cells
+        })
+        .collect();
+    format!(
+        "### {}\n\nBody in bytes: {}.\n\n{}",
+        measured.title,
+        measured.bytes,
         table(&head, &rows)
     )
 }

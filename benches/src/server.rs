@@ -34,13 +34,24 @@ pub struct Hostler {
 }
 
 impl Hostler {
+    /// Starts the release binary with models.
     pub fn start(setup: &Setup, config: &Config<'_>) -> Result<Self> {
+        let mut command = Command::new(&setup.hostler);
+        command
+            .env("SERVER_MODELS", config.models.to_string())
+            .env("SERVER_MODELS_DIR", config.models_dir)
+            .env("SERVER_MODEL_CACHE_DIR", config.cache_dir);
+        Self::spawn(setup, command)
+    }
+
+    /// Starts a program that reads the server's settings, and waits until its models are ready.
+    pub fn spawn(setup: &Setup, mut command: Command) -> Result<Self> {
         let port = free_port()?;
         let log = setup.subfolder("logs")?.join(format!("{port}.log"));
         let out = File::create(&log)?;
-        let mut command = Command::new(&setup.hostler);
         for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("SERVER_") {
+            let own = command.get_envs().any(|(set, _)| set == name);
+            if !own && name.to_string_lossy().starts_with("SERVER_") {
                 command.env_remove(name);
             }
         }
@@ -52,9 +63,6 @@ impl Hostler {
             .env("SERVER_PORT", port.to_string())
             .env("SERVER_GRPC_PORT", "0")
             .env("SERVER_DEVICES", "cpu")
-            .env("SERVER_MODELS", config.models.to_string())
-            .env("SERVER_MODELS_DIR", config.models_dir)
-            .env("SERVER_MODEL_CACHE_DIR", config.cache_dir)
             .stdin(Stdio::null())
             .stdout(out.try_clone()?)
             .stderr(out);
@@ -101,7 +109,7 @@ impl Hostler {
 }
 
 /// A port nobody listens on. Another process may take it first; then the start fails and says so.
-fn free_port() -> Result<u16> {
+pub fn free_port() -> Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 

@@ -13,7 +13,6 @@ use crate::load::Target;
 use crate::models::{Body, Form};
 use crate::server::{Config, Hostler};
 use crate::setup::Setup;
-use crate::stats::median;
 
 /// Replicas of one thread, and threads of the bare loop.
 const REPLICAS: usize = 2;
@@ -64,12 +63,6 @@ impl Results {
     pub fn rounds(&self, side: Side, figure: impl Fn(&Figures) -> f64) -> Vec<f64> {
         let found = self.sides.iter().filter(|m| m.side == side);
         found.flat_map(|m| m.rounds.iter().map(&figure)).collect()
-    }
-}
-
-impl Measured {
-    pub fn median(&self, figure: impl Fn(&Figures) -> f64) -> f64 {
-        median(&self.rounds.iter().map(figure).collect::<Vec<_>>())
     }
 }
 

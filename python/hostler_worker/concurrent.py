@@ -150,10 +150,12 @@ class _Concurrent:
     async def _stream(self, call, items, response):
         raw = response is not None
         gathered = []
-        if raw:
-            self.replies.head(call, response)
+        headed = not raw
         try:
             async for item in _asynchronous(items):
+                if not headed:  # not before: a fault until here is a plain error
+                    self.replies.head(call, response)
+                    headed = True
                 if raw or call.stream:
                     self.replies.chunk(call, item, raw)
                 else:
@@ -163,6 +165,8 @@ class _Concurrent:
                 await items.aclose()
             elif hasattr(items, "close"):
                 items.close()
+        if not headed:
+            self.replies.head(call, response)
         if raw or call.stream:
             self.replies.end(call)
         else:

@@ -184,8 +184,11 @@ def log(error, request=""):
     lines = traceback.format_exception(type(error), error, step or error.__traceback__)
     if request:
         lines.insert(0, "request %s failed\n" % request)
-    sys.stderr.write("".join(lines))
-    sys.stderr.flush()
+    try:
+        sys.stderr.write("".join(lines))
+        sys.stderr.flush()
+    except (OSError, ValueError):  # the author's code closed it: the answer goes out all the same
+        pass
 
 
 def _forget_frames(error):

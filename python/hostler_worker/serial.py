@@ -110,10 +110,12 @@ class Serial:
         gathered = None if raw or call.stream else []
         if hasattr(items, "__anext__"):
             items = self._steps(items)
+        headed = not raw
         try:
-            if raw:
-                self.replies.head(call, response)
             for item in items:
+                if not headed:  # not before: a fault until here is a plain error
+                    self.replies.head(call, response)
+                    headed = True
                 if gathered is None:
                     self.replies.chunk(call, item, raw)
                 else:
@@ -124,6 +126,8 @@ class Serial:
         finally:
             if hasattr(items, "close"):
                 items.close()
+        if not headed:
+            self.replies.head(call, response)
         if gathered is None:
             self.replies.end(call)
         else:

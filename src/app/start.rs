@@ -92,6 +92,7 @@ impl ModelSpec {
             handler: route.handler,
             contract: Arc::clone(&route.contract),
             manner: route.manner.clone(),
+            summary: route.summary.clone(),
         };
         ModelCard {
             name: Arc::clone(&self.name),

@@ -67,6 +67,8 @@ pub struct SpecRoute {
     pub handler: usize,
     pub contract: Arc<Contract>,
     pub manner: Manner,
+    /// A sentence for the docs.
+    pub summary: Option<String>,
 }
 
 impl SpecRoute {
@@ -78,6 +80,7 @@ impl SpecRoute {
             handler: 0,
             contract: Arc::new(contract),
             manner: Manner::default(),
+            summary: None,
         }]
     }
 }

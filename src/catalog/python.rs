@@ -60,6 +60,7 @@ pub fn load(
             handler: route.handler,
             contract: Arc::new(made.contract),
             manner: manner(route),
+            summary: route.summary.clone(),
         });
     }
     let limit = settings.request_timeout().or(surroundings.request_timeout);
@@ -97,11 +98,10 @@ pub fn load(
 }
 
 fn manner(route: &DescribedRoute) -> Manner {
-    let verbs = route.methods.iter().map(|verb| verb.to_ascii_uppercase());
     Manner {
         background: route.background,
         shaped: route.head && !route.background,
-        verbs: verbs.filter(|verb| verb != "POST").collect(),
+        verbs: route.methods.iter().map(|verb| verb.to_ascii_uppercase()).collect(),
     }
 }
 

@@ -44,14 +44,25 @@ pub struct Contract {
 }
 
 /// How requests of an endpoint are answered.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manner {
     /// At once, before the work is done, which then waits behind interactive requests.
     pub background: bool,
     /// With a head of the pipeline's own, that may come before the body is whole.
     pub shaped: bool,
-    /// Verbs taken beside POST, in capitals; their requests may come without a body.
+    /// Verbs taken, in capitals; requests with another than POST may come without a body.
     pub verbs: Vec<String>,
+}
+
+impl Default for Manner {
+    /// `POST`, answered with the result.
+    fn default() -> Self {
+        Self {
+            background: false,
+            shaped: false,
+            verbs: vec!["POST".to_owned()],
+        }
+    }
 }
 
 /// What a pipeline that reads bodies itself wants of them.

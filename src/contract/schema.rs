@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use jsonschema::error::ValidationErrorKind;
 use serde_json::{Value, json};
 use utoipa::openapi::{RefOr, schema::Schema as ApiSchema};
 use utoipa::{PartialSchema, ToSchema};
@@ -84,7 +85,12 @@ impl Schema {
             .iter_errors(value)
             .map(|error| {
                 let path = error.instance_path().to_string();
-                let loc: Vec<_> = path.split('/').skip(1).map(unescape).collect();
+                let mut loc: Vec<_> = path.split('/').skip(1).map(unescape).collect();
+                if let ValidationErrorKind::Required { property } = error.kind() {
+                    // The fault is where the value is not.
+                    loc.push(property.as_str().unwrap_or_default().to_owned());
+                    return Fault::at(&loc, "is required", "missing");
+                }
                 Fault::at(&loc, error.to_string(), "schema")
             })
             .collect()
@@ -189,7 +195,7 @@ mod tests {
         let faults = schema.faults(&json!({"inner": [{"count": 1}, {"count": 0}]}));
         let places: Vec<_> = faults.iter().map(|f| f.loc.join(".")).collect();
         assert_eq!(places.len(), 2, "{faults:?}");
-        assert!(places.contains(&"body".to_owned()));
+        assert!(places.contains(&"body.text".to_owned()), "{places:?}");
         assert!(places.contains(&"body.inner.1.count".to_owned()));
     }
 }

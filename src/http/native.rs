@@ -31,7 +31,7 @@ async fn call(front: &Arc<Front>, request: Request, exchange: &mut Exchange<'_>)
     let route = front.service.find(request.uri().path())?;
     let manner = &route.endpoint().manner;
     let (mut parts, body) = request.into_parts();
-    let taken = parts.method == Method::POST || manner.verbs.iter().any(|verb| verb == parts.method.as_str());
+    let taken = manner.verbs.iter().any(|verb| verb == parts.method.as_str());
     if !taken {
         if parts.method == Method::GET && parts.headers.contains_key(header::UPGRADE) {
             let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, front).await;
@@ -40,7 +40,8 @@ async fn call(front: &Arc<Front>, request: Request, exchange: &mut Exchange<'_>)
                 Err(refused) => refused.into_response(),
             });
         }
-        let message = format!("{} is not for {}; send POST", parts.method, parts.uri.path());
+        let verbs = manner.verbs.join(" or ");
+        let message = format!("{} is not for {}; send {verbs}", parts.method, parts.uri.path());
         return Err(Error::new(Kind::MethodNotAllowed, message));
     }
     let contract = route.contract();

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, Method, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{MethodRouter, any, get};
@@ -50,7 +50,7 @@ pub fn router(service: Arc<Service>, settings: &FrontSettings) -> Router {
     });
     let mut router = Router::new();
     // A handler may be mounted at the root: only GET is the server's own there.
-    router = router.route("/", get(health::root).fallback(native::handle));
+    router = router.route("/", any(root));
     let own: [(&str, MethodRouter<Arc<Front>>); 5] = [
         ("/health/startup", get(health::startup)),
         ("/health/readiness", get(health::readiness)),
@@ -81,6 +81,16 @@ pub fn router(service: Arc<Service>, settings: &FrontSettings) -> Router {
         .fallback(any(native::handle))
         .layer(middleware::from_fn_with_state(Arc::clone(&front), close_while_draining));
     cors(router, &settings.cors).with_state(front)
+}
+
+/// The server's own page for those who read, a model's endpoint for the rest.
+async fn root(State(front): State<Arc<Front>>, request: Request) -> Response {
+    let reads = [Method::GET, Method::HEAD].contains(request.method());
+    let upgrades = request.headers().contains_key(header::UPGRADE);
+    if reads && !upgrades {
+        return health::root(State(front), request.headers().clone()).await;
+    }
+    native::handle(State(front), request).await
 }
 
 /// While the server drains, clients are asked to come back on a new connection, which finds another instance.

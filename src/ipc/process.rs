@@ -39,6 +39,8 @@ pub struct Process {
     started: Instant,
 }
 
+/// Between the end of a child's socket and its own.
+const LAST_MOMENT: Duration = Duration::from_millis(50);
 /// A child that was told to stop may take so long before it is killed.
 const FAREWELL: Duration = Duration::from_millis(500);
 
@@ -163,6 +165,8 @@ impl Process {
 
     /// The error of a child that is gone.
     pub fn lost(&mut self, when: &str) -> Error {
+        // Its socket closes a moment before it ends: whoever kills it in between learns nothing.
+        self.child.ends_within(LAST_MOMENT);
         let how = self.child.kill();
         Error::new(
             ErrorKind::ReplicaLost,

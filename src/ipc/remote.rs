@@ -319,8 +319,7 @@ impl Remote {
         if let Some(call) = late {
             call.request.finish(Err(Error::new(Kind::Deadline, told)));
         }
-        let told =
-            format!("a call before this one took longer than {seconds} s (call_timeout) and its process was killed");
+        let told = format!("a call took longer than {seconds} s (call_timeout) and the replica's process was killed");
         Err(Error::new(Kind::ReplicaLost, told))
     }
 

@@ -270,6 +270,7 @@ impl<C: 'static> Builder<C> {
                 handler: handlers.len(),
                 contract: Arc::new(contract),
                 manner: Manner::default(),
+                summary: None,
             });
             handlers.push(handler);
         }
@@ -300,6 +301,7 @@ impl<C: 'static> Builder<C> {
             handler: 0,
             contract: Arc::new(mount.contract),
             manner: Manner::default(),
+            summary: None,
         };
         let card = ModelCard {
             name: Arc::clone(&name),

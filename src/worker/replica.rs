@@ -149,11 +149,11 @@ impl Replica {
                 Ok(())
             }
             Ok(Err(error)) => {
-                tracing::warn!("pipeline failed: {error}");
                 fail_rest(&mut batch, || error.clone());
                 if error.kind() == Kind::ReplicaLost {
                     return Err(error.to_string());
                 }
+                tracing::warn!("pipeline failed: {error}");
                 Ok(())
             }
             Err(panic) => {

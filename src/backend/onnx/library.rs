@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ort::environment::Environment;
 use ort::logging::LogLevel;
 
-
 /// Where `scripts/onnxruntime.sh` puts the library, under the working directory.
 pub const LIBRARY_FOLDER: &str = "onnxruntime";
 const LIBRARY: &str = "libonnxruntime.so";

@@ -379,7 +379,7 @@ mod tests {
         assert_eq!(count(&json!({"instances": []})), 0);
         assert_eq!(count(&json!({"inputs": {"text": "a"}})), 1);
         let error = refused(&contract, &json!({"instances": [{"text": "a"}, {}]}));
-        assert_eq!(error.detail()[0].loc, ["body", "instances", "1"]);
+        assert_eq!(error.detail()[0].loc, ["body", "instances", "1", "text"]);
     }
 
     #[test]

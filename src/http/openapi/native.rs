@@ -18,12 +18,29 @@ pub fn item(model: &ModelCard, endpoint: &Endpoint, path: &str) -> PathItem {
     let operation = OperationBuilder::new()
         .tag(&*model.name)
         .operation_id(Some(operation_id(model, path)))
-        .summary(Some(format!("Run {}", model.name)))
+        .summary(Some(
+            endpoint
+                .summary
+                .clone()
+                .unwrap_or_else(|| format!("Run {}", model.name)),
+        ))
         .description(Some(about(model)))
         .parameters(Some(call_headers()))
         .request_body(Some(request_body(model, contract)))
-        .responses(responses(model, contract).build());
-    PathItem::new(HttpMethod::Post, operation.build())
+        .responses(responses(model, endpoint).build());
+    let verbs = endpoint.manner.verbs.iter().filter_map(|verb| method(verb));
+    PathItem::from_http_methods(verbs, operation.build())
+}
+
+fn method(verb: &str) -> Option<HttpMethod> {
+    Some(match verb {
+        "GET" => HttpMethod::Get,
+        "POST" => HttpMethod::Post,
+        "PUT" => HttpMethod::Put,
+        "PATCH" => HttpMethod::Patch,
+        "DELETE" => HttpMethod::Delete,
+        _ => return None,
+    })
 }
 
 fn request_body(model: &ModelCard, contract: &Contract) -> RequestBody {
@@ -45,9 +62,19 @@ fn request_body(model: &ModelCard, contract: &Contract) -> RequestBody {
 const RAW_BODY: &str = "The little-endian elements of the only input in C order. The batch axis is one; one further \
 dynamic axis follows from the length.";
 
-fn responses(model: &ModelCard, contract: &Contract) -> ResponsesBuilder {
-    let mut answer = timed(ResponseBuilder::new().description("The answer."))
-        .content("application/json", content(&renamed(model, &contract.output.root)));
+fn responses(model: &ModelCard, endpoint: &Endpoint) -> ResponsesBuilder {
+    let contract = &endpoint.contract;
+    let mut answer = if endpoint.manner.background {
+        let started = json!({"type": "boolean", "const": true});
+        let body = json!({"type": "object", "properties": {"success": started, "started": started}});
+        let text = "The request is queued; its answer goes nowhere.";
+        ResponseBuilder::new()
+            .description(text)
+            .content("application/json", content(&body))
+    } else {
+        timed(ResponseBuilder::new().description("The answer."))
+            .content("application/json", content(&renamed(model, &contract.output.root)))
+    };
     if contract.streams {
         let events = json!({"type": "string", "description": "One `data:` line for each chunk."});
         answer = answer.content("text/event-stream", content(&events));
@@ -55,7 +82,15 @@ fn responses(model: &ModelCard, contract: &Contract) -> ResponsesBuilder {
     for media in &contract.media {
         answer = answer.content(media, content(&json!({"type": "string", "format": "binary"})));
     }
-    let responses = ResponsesBuilder::new().response("200", answer.build());
+    let mut responses = ResponsesBuilder::new().response("200", answer.build());
+    if endpoint.manner.shaped {
+        let text = "What the pipeline's author answers, with a status, headers and media type of his own.";
+        let any = content(&json!({"type": "string", "format": "binary"}));
+        responses = responses.response(
+            "default",
+            ResponseBuilder::new().description(text).content("*/*", any).build(),
+        );
+    }
     with_refusals(with_failures(
         responses,
         &[

@@ -1,10 +1,13 @@
 //! What tests share: servers in this process on a port of their own, a fake pipeline, a client that holds every
 //! status against the generated OpenAPI.
 
+mod binary;
 mod client;
 mod fake;
+pub mod python;
 mod server;
 
+pub use binary::{Binary, command};
 pub use client::Client;
 pub use fake::{Fake, fake_mount};
 pub use server::{TestServer, models_dir, settings};
