@@ -94,7 +94,7 @@ pub async fn v2_ready(State(front): State<Arc<Front>>) -> Response {
 }
 
 /// `GET /`: the dashboard for a browser, what it shows as JSON for a program.
-pub async fn root(State(front): State<Arc<Front>>, headers: HeaderMap) -> Response {
+pub fn root(front: &Front, headers: &HeaderMap) -> Response {
     let accept = headers.get("accept").and_then(|v| v.to_str().ok()).unwrap_or_default();
     if accept.contains("text/html") {
         return dashboard::page();

@@ -88,7 +88,7 @@ async fn root(State(front): State<Arc<Front>>, request: Request) -> Response {
     let reads = [Method::GET, Method::HEAD].contains(request.method());
     let upgrades = request.headers().contains_key(header::UPGRADE);
     if reads && !upgrades {
-        return health::root(State(front), request.headers().clone()).await;
+        return health::root(&front, request.headers());
     }
     native::handle(State(front), request).await
 }

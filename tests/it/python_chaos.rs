@@ -75,7 +75,7 @@ async fn every_request_is_answered_while_processes_are_killed_at_random() {
     let client = &server.client;
     let seen = Arc::new(Seen::default());
     let began = Instant::now();
-    let killer = tokio::spawn(kill_now_and_then(Arc::clone(&seen)));
+    let hunt = tokio::spawn(kill_now_and_then(Arc::clone(&seen)));
     let clients = (0..CLIENTS).map(|_| tokio::spawn(ask(format!("{}/trouble_pid", client.url), Arc::clone(&seen))));
     let (mut statuses, mut longest) = (BTreeMap::new(), Duration::ZERO);
     for told in join_all(clients).await {
@@ -85,7 +85,7 @@ async fn every_request_is_answered_while_processes_are_killed_at_random() {
             .for_each(|(status, n)| *statuses.entry(status).or_default() += n);
         longest = longest.max(took);
     }
-    let (killed, took) = (killer.await.unwrap(), began.elapsed());
+    let (killed, took) = (hunt.await.unwrap(), began.elapsed());
     println!("{REQUESTS} requests in {took:?}, {killed} processes killed: {statuses:?}, the longest took {longest:?}");
     assert_eq!(statuses.values().sum::<usize>(), REQUESTS);
     assert!(killed >= 5, "{killed} were killed");
