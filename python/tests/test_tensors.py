@@ -6,7 +6,7 @@ import unittest
 
 from hostler_worker import frames
 
-from .parent import Author, Fault, Parent, describe
+from .parent import FOLDERS, Author, Fault, Parent, describe
 
 try:
     import numpy
@@ -181,7 +181,9 @@ class Declared(unittest.TestCase):
             with self.subTest(text), Author(pipeline="class Pipeline:\n    %s\n    def __call__(self, x): return x\n" % text) as folder:
                 self.assertIn(part, describe(folder)[0]["error"])
 
-    @unittest.skipIf(numpy is not None, "numpy is there")
     def test_without_numpy(self):
-        with self.assertRaisesRegex(RuntimeError, "needs? the module numpy"):
-            Parent("hostler_tensor_echo")
+        with open(os.path.join(FOLDERS, "hostler_tensor_echo", "pipeline.py"), encoding="utf-8") as file:
+            text = file.read()
+        absent = "raise ModuleNotFoundError('No module named numpy', name='numpy')\n"
+        with Author(pipeline=text, numpy=absent) as folder, self.assertRaisesRegex(RuntimeError, "needs? the module numpy"):
+            Parent(folder)
