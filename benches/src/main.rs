@@ -23,6 +23,7 @@ mod stats;
 mod targets;
 mod throughput;
 mod turns;
+mod wire;
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;

@@ -3,6 +3,7 @@
 use std::fs;
 
 use anyhow::{Result, ensure};
+use hostler::Tensor;
 use reqwest::blocking::Client;
 use serde_json::Value;
 
@@ -13,13 +14,15 @@ use crate::load::Target as Load;
 use crate::models::{Body, random_values};
 use crate::setup::Setup;
 use crate::targets::{Bound, Target};
-use crate::turns::{self, Contender, Table};
+use crate::turns::{self, Contender, Record, Table};
+use crate::wire::Wire;
 
 const ECHO: &str = "Python echo";
 const ARRAY: &str = "Python array, 150,528 FP32 there and back";
 const PYTHON: &str = "hostler, Python";
 const CLOSURE: &str = "hostler, native closure";
 const FLOOR: &str = "echo";
+const WIRE: &str = "the wire alone";
 const SMALL: &[u8] = br#"{"id":7,"text":"something small","tags":["a","b"],"score":0.5}"#;
 /// 602,112 bytes: an image of 3×224×224.
 const ELEMENTS: usize = 150_528;
@@ -82,11 +85,29 @@ fn array(setup: &Setup) -> Result<Table> {
             contenders.push(Contender { side, at, target });
         }
     }
+    let mut records = turns::run(setup, "python array", &contenders)?;
+    records.push(alone(setup, &values)?);
     Ok(Table {
         title: ARRAY,
         bytes: body.bytes,
         mirrors: true,
-        records: turns::run(setup, "python array", &contenders)?,
+        records,
+    })
+}
+
+/// The same array between a replica's thread and its process, without a front.
+fn alone(setup: &Setup, values: &[f32]) -> Result<Record> {
+    let array = Tensor::from_vec(vec![1, ELEMENTS], values.to_vec())?;
+    let mut wire = Wire::start(setup, &setup.subfolder("python")?.join("array"))?;
+    let mut rounds = Vec::new();
+    for round in 1..=setup.rounds {
+        eprintln!("python array, round {round} of {}: {WIRE}", setup.rounds);
+        rounds.push(wire.measure(setup, &array)?);
+    }
+    Ok(Record {
+        side: WIRE,
+        at: 1,
+        rounds,
     })
 }
 
@@ -127,11 +148,15 @@ fn of(table: &Table) -> Vec<Target> {
             },
         ]
     } else {
-        vec![Target {
-            name: "Python array at 4, in and out".to_owned(),
+        let target = |name: &str, side, at| Target {
+            name: name.to_owned(),
             bound: Bound::AtLeast(2.0),
             unit: "GB/s",
-            rounds: table.rounds(PYTHON, 4, |f| table.gigabytes(f.rate)),
-        }]
+            rounds: table.rounds(side, at, |f| table.gigabytes(f.rate)),
+        };
+        vec![
+            target("Python array over the wire alone, in and out", WIRE, 1),
+            target("Python array at 4 through HTTP, in and out", PYTHON, 4),
+        ]
     }
 }
