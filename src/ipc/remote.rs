@@ -4,6 +4,7 @@
 //! replaced. What the child does with a call is not known here.
 
 use std::collections::VecDeque;
+use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use super::child::Launch;
@@ -160,7 +161,8 @@ impl Remote {
             let sent = translate::send(&mut self.process, head, &request, &input, self.spec.signature.as_ref());
             match sent {
                 Ok(()) => {}
-                Err(error) if error.kind() == std::io::ErrorKind::InvalidInput => {
+                // A batch whose last call does not come would be waited for without end.
+                Err(error) if error.kind() == ErrorKind::InvalidInput && self.spec.order != Order::Batch => {
                     request.finish(Err(Error::pipeline(error.to_string())));
                     continue;
                 }
