@@ -123,7 +123,12 @@ impl Remote {
         let began = Instant::now();
         self.send(batch.drain().collect())?;
         while self.under_way > 0 {
-            self.step()?;
+            let before = self.answered;
+            let stepped = self.step();
+            if self.answered > before {
+                batch.progress();
+            }
+            stepped?;
             let room = self.room();
             if room > 0 && began.elapsed() < RUN && batch.admit_up_to(room) > 0 {
                 self.send(batch.drain().collect())?;

@@ -17,6 +17,7 @@ pub struct Batch {
     max_size: usize,
     source: Option<Box<dyn Admit>>,
     control: Arc<RunControl>,
+    progressed: bool,
 }
 
 impl Batch {
@@ -28,6 +29,7 @@ impl Batch {
             max_size,
             source: None,
             control: Arc::new(RunControl::default()),
+            progressed: false,
         }
     }
 
@@ -44,6 +46,7 @@ impl Batch {
             max_size,
             source: Some(source),
             control,
+            progressed: false,
         }
     }
 
@@ -106,6 +109,16 @@ impl Batch {
         let count = joined.len();
         self.requests.extend(joined);
         count
+    }
+
+    /// Tells that this run has answered requests: should it fail later on, the pipeline was of use until then, and
+    /// the failure is no link of a crash loop.
+    pub const fn progress(&mut self) {
+        self.progressed = true;
+    }
+
+    pub const fn has_progressed(&self) -> bool {
+        self.progressed
     }
 
     /// The control of this run: a pipeline tells it how the run can be ended from outside.

@@ -140,6 +140,9 @@ impl Replica {
         let mut batch = Batch::with_source(requests, self.policy.max_size, source, control);
         let outcome = catch_unwind(AssertUnwindSafe(|| pipeline.run(&mut batch)));
         self.control.end();
+        if batch.has_progressed() {
+            self.board.cell(self.context.replica).succeeded();
+        }
         match outcome {
             Ok(Ok(())) => {
                 self.board.cell(self.context.replica).succeeded();
