@@ -198,8 +198,9 @@ async fn no_process_outlives_a_server_that_is_killed() {
     let models = models_dir(&[("mlp", crate::onnx::mlp(&[2, 2], 1))]);
     std::fs::write(models.path().join("mlp/model.toml"), PROCESS).unwrap();
     let mut server = Binary::folders(models.path(), r#"[{"model":"mlp","replicas":2}]"#).await;
-    let processes = children(server.child.id());
-    assert_eq!(processes.len(), 2);
+    let id = server.child.id();
+    eventually("each replica has its process", async || children(id).len() == 2).await;
+    let processes = children(id);
     server.child.kill().unwrap();
     server.child.wait().unwrap();
     eventually("no process is left", async || {

@@ -108,8 +108,9 @@ async fn after_max_requests_a_process_is_replaced_without_a_gap() {
 async fn no_process_outlives_a_server_that_is_killed() {
     let models = r#"[{"model":"trouble_pid","replicas":2},{"model":"banana_hello"}]"#;
     let mut server = Binary::folders(&python_dir(), models).await;
-    let processes = children(server.child.id());
-    assert_eq!(processes.len(), 3, "{processes:?}");
+    let id = server.child.id();
+    eventually("each replica has its process", async || children(id).len() == 3).await;
+    let processes = children(id);
     let busy = {
         let client = server.client.clone();
         tokio::spawn(async move {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use super::Client;
+use super::{Client, eventually};
 
 /// The folders as their authors wrote them.
 pub fn python_dir() -> PathBuf {
@@ -55,6 +55,16 @@ pub async fn restarts(client: &Client) -> u64 {
     let status = status(client).await;
     let replicas = status["replicas"].as_array().unwrap();
     replicas.iter().map(|r| r["restarts"].as_u64().unwrap()).sum()
+}
+
+/// Waits until each replica of the only model serves: the model itself is ready with its first.
+pub async fn all_ready(client: &Client) {
+    eventually("every replica is ready", async || {
+        let status = status(client).await;
+        let replicas = status["replicas"].as_array().unwrap();
+        replicas.iter().all(|replica| replica["state"] == "ready")
+    })
+    .await;
 }
 
 /// State and parent of a process; `None` when there is none of this number.
