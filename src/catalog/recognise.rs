@@ -8,6 +8,9 @@ use crate::models::{self, HfConfig, TENSOR, Task};
 /// Where a folder's graph is looked for, in order: as exported, or in the sub-folder some exporters make.
 pub const GRAPH_FILES: [&str; 2] = ["model.onnx", "onnx/model.onnx"];
 
+/// The list of modules that the sentence-transformers library writes.
+const SENTENCE_MODULES: &str = "modules.json";
+
 /// What a folder is.
 pub struct Recognised {
     /// `None` for a plain tensor model.
@@ -44,13 +47,22 @@ pub fn recognise(folder: &Path, manifest: &Manifest, config: Option<&HfConfig>) 
                 .ok_or_else(|| format!("model.toml: task {name:?} is not known; known are {}", known()))?;
             (Some(task), "model.toml says so".to_owned())
         }
+        // Such a folder holds the config of the bare model, or of whatever it was trained from.
+        (None, _) if folder.join(SENTENCE_MODULES).is_file() => (
+            models::by_name("feature-extraction"),
+            format!("{SENTENCE_MODULES} shows a model of the sentence-transformers library"),
+        ),
         (None, Some(config)) => {
             let shown = config
                 .architectures
                 .iter()
-                .find_map(|a| Some((models::by_architecture(a)?, a)));
+                .find_map(|a| Some((models::by_architecture(a, folder)?, a)));
             match (shown, config.architectures.first()) {
-                (Some((task, architecture)), _) => (Some(task), format!("config.json names {architecture}")),
+                (Some((task, architecture)), _) => {
+                    let also = models::alternative(task, config).map(|told| format!("; {told}"));
+                    let why = format!("config.json names {architecture}{}", also.unwrap_or_default());
+                    (Some(task), why)
+                }
                 (None, Some(other)) => (
                     None,
                     format!("config.json names {other}, which is no known task: served by its tensors"),
@@ -131,6 +143,19 @@ mod tests {
         assert_eq!(task, "question-answering");
         assert_eq!(why, "config.json names RobertaForQuestionAnswering");
         assert_eq!(name(&silent, Some(&config("BertModel"))).0, "tensor");
+        assert_eq!(
+            name(&silent, Some(&config("BertForSequenceClassification"))).0,
+            "text-classification"
+        );
+        let judge = HfConfig {
+            label2id: [("entailment".to_owned(), 0.into())].into(),
+            ..config("BertForSequenceClassification")
+        };
+        assert!(name(&silent, Some(&judge)).1.contains("zero-shot-classification"));
+        std::fs::write(dir.path().join("tokenizer.json"), b"{}").unwrap();
+        assert_eq!(name(&silent, Some(&config("BertModel"))).0, "feature-extraction");
+        std::fs::write(dir.path().join("modules.json"), b"[]").unwrap();
+        assert_eq!(name(&silent, None).0, "feature-extraction");
         let forced = Manifest {
             task: Some("tensor".into()),
             ..Manifest::default()
@@ -149,6 +174,6 @@ mod tests {
             ..Manifest::default()
         };
         let told = recognise(dir.path(), &manifest, None).err().unwrap();
-        assert!(told.contains("known are question-answering, tensor"), "{told}");
+        assert!(told.contains("known are question-answering, "), "{told}");
     }
 }

@@ -3,10 +3,16 @@
 //! A task turns what is in a model folder into a contract and a way to build pipelines. Knows backends and
 //! leaves; nothing of settings, queues or protocols.
 
+mod feature_extraction;
+mod fill_mask;
 mod hf_config;
-pub mod question_answering;
+mod question_answering;
 pub mod tensor;
+mod text;
+mod text_classification;
+mod token_classification;
 mod tokenizer;
+mod zero_shot;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -68,8 +74,11 @@ pub struct Loaded {
 pub struct Task {
     /// The name a manifest may give, as Hugging Face names tasks.
     pub name: &'static str,
-    /// The end of the `architectures` entry that shows this task.
-    pub architecture_suffix: &'static str,
+    /// Ends of the `architectures` entries that show this task. A task with none is served where a manifest
+    /// names it.
+    pub architecture_suffixes: &'static [&'static str],
+    /// A file without which such an entry shows another task: a bare `…Model` reads texts, pictures or sound.
+    pub shown_with: Option<&'static str>,
     /// Reads the folder's files.
     ///
     /// An error says in a sentence which file or key is missing.
@@ -85,14 +94,35 @@ pub const TENSOR: &str = "tensor";
 /// Batch size of a model that can batch, when nobody says otherwise.
 pub const DEFAULT_BATCH_SIZE: usize = 32;
 
-/// Every task but `tensor`, which needs no recognition.
-pub const TASKS: &[Task] = &[question_answering::TASK];
+/// Every task but `tensor`, which needs no recognition. The first that an architecture shows is taken: what ends
+/// as another does (`GPT2LMHeadModel`, `BertModel`) stands before it.
+pub const TASKS: &[Task] = &[
+    question_answering::TASK,
+    text_classification::TASK,
+    token_classification::TASK,
+    fill_mask::TASK,
+    zero_shot::TASK,
+    feature_extraction::TASK,
+];
 
-/// The task that an architecture shows, `DistilBertForQuestionAnswering` for one.
-pub fn by_architecture(architecture: &str) -> Option<&'static Task> {
-    TASKS
-        .iter()
-        .find(|task| architecture.ends_with(task.architecture_suffix))
+/// The task that an architecture shows, `DistilBertForQuestionAnswering` for one, in a folder.
+pub fn by_architecture(architecture: &str, folder: &Path) -> Option<&'static Task> {
+    let ends = |task: &&Task| {
+        task.architecture_suffixes
+            .iter()
+            .any(|suffix| architecture.ends_with(*suffix))
+    };
+    let complete = |task: &Task| task.shown_with.is_none_or(|file| folder.join(file).is_file());
+    TASKS.iter().filter(ends).find(|task| complete(task))
+}
+
+/// What else a folder could be served as, for who asks why it is served as this task.
+pub fn alternative(task: &Task, config: &HfConfig) -> Option<String> {
+    let judges = task.name == text_classification::TASK.name && zero_shot::fits(config);
+    judges.then(|| {
+        let name = zero_shot::TASK.name;
+        format!("its labels tell entailment: task = {name:?} in model.toml serves it for labels of the caller's own")
+    })
 }
 
 /// The task of a name.

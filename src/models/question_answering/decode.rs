@@ -3,6 +3,7 @@
 //! Masked before the softmax; the classification token takes part in it and is struck out after; candidates
 //! are the best spans of a window; equal texts add up over windows.
 
+use super::super::text::Chars;
 use super::endpoint::Span;
 use super::windows::Window;
 
@@ -74,25 +75,6 @@ fn best_spans(start: &[f32], end: &[f32], max_len: usize, k: usize) -> Vec<(f32,
     spans.sort_by(|a, b| b.0.total_cmp(&a.0));
     spans.truncate(k);
     spans
-}
-
-/// A text that is cut by character positions.
-struct Chars<'a> {
-    text: &'a str,
-    /// Byte offset of each character, and the length at the end.
-    bytes: Vec<usize>,
-}
-
-impl<'a> Chars<'a> {
-    fn new(text: &'a str) -> Self {
-        let bytes = text.char_indices().map(|(i, _)| i).chain([text.len()]).collect();
-        Self { text, bytes }
-    }
-
-    fn slice(&self, from: usize, to: usize) -> &'a str {
-        let at = |i: usize| self.bytes.get(i).copied().unwrap_or(self.text.len());
-        self.text.get(at(from)..at(to)).unwrap_or_default()
-    }
 }
 
 #[cfg(test)]

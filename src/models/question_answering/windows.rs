@@ -1,8 +1,8 @@
 //! Question and context as windows of tokens that fit the model.
 
-use tokenizers::{Encoding, PostProcessor, TruncationDirection, TruncationParams, TruncationStrategy};
+use tokenizers::{Encoding, TruncationDirection, TruncationParams, TruncationStrategy};
 
-use super::super::tokenizer::{FolderTokenizer, Tokenizer};
+use super::super::text::{Row, TextEncoder};
 use super::endpoint::Question;
 use crate::error::{Error, Fault};
 
@@ -11,7 +11,7 @@ const MAX_WINDOW: usize = 384;
 
 /// Tokenises requests. Shared by all replicas of a model.
 pub struct Windower {
-    tokenizer: Tokenizer,
+    encoder: TextEncoder,
     window: usize,
     special: usize,
     /// The id of the token that classifies a sequence; its place is 0.
@@ -20,31 +20,38 @@ pub struct Windower {
 
 /// One window: what the model reads, and where its tokens stand in the context.
 pub struct Window {
-    pub ids: Vec<i64>,
-    pub type_ids: Vec<i64>,
+    pub ids: Vec<u32>,
+    pub type_ids: Vec<u32>,
     /// Whether a token may be in an answer.
     pub allowed: Vec<bool>,
     /// Characters of the context that a token covers, aligned to whole words.
     pub chars: Vec<(usize, usize)>,
 }
 
+impl Row for Window {
+    fn ids(&self) -> &[u32] {
+        &self.ids
+    }
+
+    fn type_ids(&self) -> &[u32] {
+        &self.type_ids
+    }
+}
+
 impl Windower {
-    pub fn new(folder: FolderTokenizer, positions: Option<usize>) -> Self {
-        let limit = folder
-            .max_length
-            .into_iter()
-            .chain(positions)
-            .min()
-            .unwrap_or(MAX_WINDOW);
-        let tokenizer = folder.tokenizer;
-        let special = tokenizer.get_post_processor().map_or(0, |p| p.added_tokens(true));
-        let cls = ["[CLS]", "<s>"].iter().find_map(|t| tokenizer.token_to_id(t));
+    pub fn new(encoder: TextEncoder) -> Self {
+        let cls = ["[CLS]", "<s>"].iter().find_map(|token| encoder.token_id(token));
         Self {
-            tokenizer,
-            window: limit.min(MAX_WINDOW),
-            special,
+            window: encoder.limit().unwrap_or(MAX_WINDOW).min(MAX_WINDOW),
+            special: encoder.special_tokens(true),
+            encoder,
             cls,
         }
+    }
+
+    /// The token that fills windows up to the length of their batch.
+    pub const fn pad(&self) -> u32 {
+        self.encoder.pad()
     }
 
     /// The windows of a request, at least one.
@@ -52,12 +59,8 @@ impl Windower {
     /// # Errors
     /// When the question leaves too little room for a context.
     pub fn windows(&self, request: &Question) -> Result<Vec<Window>, Error> {
-        let encode = |text: &str| {
-            self.tokenizer
-                .encode_char_offsets(text, false)
-                .map_err(|e| Error::pipeline(format!("tokenizer: {e}")))
-        };
-        let (question, context) = (encode(&request.question)?, encode(&request.context)?);
+        let question = self.encoder.raw(&request.question)?;
+        let context = self.encoder.raw(&request.context)?;
         let whole = question.len() + context.len() + self.special;
         let encodings = if whole <= self.window {
             vec![self.joined(question, context)?]
@@ -96,15 +99,12 @@ impl Windower {
     /// The pair with its special tokens, and how many tokens of it are the context's.
     fn joined(&self, question: Encoding, context: Encoding) -> Result<(Encoding, usize), Error> {
         let tokens = context.len();
-        let pair = self.tokenizer.post_process(question, Some(context), true);
-        pair.map(|pair| (pair, tokens))
-            .map_err(|e| Error::pipeline(format!("tokenizer: {e}")))
+        Ok((self.encoder.joined(question, Some(context))?, tokens))
     }
 
     fn window(&self, encoding: &Encoding, context_tokens: usize) -> Window {
         let ids = encoding.get_ids();
-        // The context stands last, before the special tokens that close the pair. The encoding's own notion of
-        // sequences is of no use: the parts it was joined from had one of their own, and both answer.
+        // The context stands last, before the special tokens that close the pair.
         let closing = encoding
             .get_special_tokens_mask()
             .iter()
@@ -136,8 +136,8 @@ impl Windower {
             }
         }
         Window {
-            ids: ids.iter().map(|id| i64::from(*id)).collect(),
-            type_ids: encoding.get_type_ids().iter().map(|t| i64::from(*t)).collect(),
+            ids: ids.to_vec(),
+            type_ids: encoding.get_type_ids().to_vec(),
             allowed,
             chars,
         }

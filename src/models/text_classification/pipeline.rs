@@ -1,0 +1,130 @@
+//! Logits to labels, by the function that the config calls for.
+
+use super::super::HfConfig;
+use super::super::text::{Cut, Encoded, Slice, TextEncoder, TextTask, Texts, scores, truncated};
+use super::endpoint::{Classified, Classify, Label, Labels};
+use crate::error::{Error, Fault};
+use crate::payload::Output;
+
+pub struct TextClassification {
+    pub encoder: TextEncoder,
+    pub output: String,
+    pub function: Function,
+    pub config: HfConfig,
+}
+
+/// What makes scores of logits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Function {
+    /// Labels share 1.
+    Softmax,
+    /// Each label for itself.
+    Sigmoid,
+    /// Logits are the values.
+    Plain,
+}
+
+impl Function {
+    /// As the transformers pipeline chooses it.
+    pub fn of(config: &HfConfig) -> Self {
+        match config.problem_type.as_deref() {
+            Some("regression") => Self::Plain,
+            Some("multi_label_classification") => Self::Sigmoid,
+            _ if config.label_count() == 1 => Self::Sigmoid,
+            _ => Self::Softmax,
+        }
+    }
+
+    fn scores(self, logits: &[f32]) -> Vec<f32> {
+        match self {
+            Self::Softmax => scores::softmax(logits),
+            Self::Sigmoid => logits.iter().map(|logit| scores::sigmoid(*logit)).collect(),
+            Self::Plain => logits.to_vec(),
+        }
+    }
+}
+
+impl TextTask for TextClassification {
+    type Request = Classify;
+    type Row = Encoded;
+    type Read = Vec<Label>;
+
+    fn outputs(&self) -> Vec<&str> {
+        vec![&self.output]
+    }
+
+    fn pad(&self) -> u32 {
+        self.encoder.pad()
+    }
+
+    fn rows(&self, request: &Classify) -> Result<Vec<Encoded>, Error> {
+        request.text.check("text")?;
+        let texts = request.text.all();
+        let pairs = request.text_pair.as_ref().map(Texts::all);
+        if let Some(pairs) = pairs.filter(|pairs| pairs.len() != texts.len()) {
+            let message = format!("holds {} texts, text holds {}", pairs.len(), texts.len());
+            return Err(Error::faults(vec![Fault::at(&["text_pair"], message, "length")]));
+        }
+        let encode = |(i, text): (usize, &String)| {
+            let pair = pairs.map(|pairs| pairs[i].as_str());
+            self.encoder.encode(i, text, pair, Cut::Longest).map_err(Error::from)
+        };
+        texts.iter().enumerate().map(encode).collect()
+    }
+
+    fn read(&self, request: &Classify, _: &Encoded, outputs: &[Slice<'_>]) -> Result<Vec<Label>, Error> {
+        let logits = outputs[0].values;
+        scores::check(logits)?;
+        let scores = self.function.scores(logits);
+        let label = |place: usize| Label {
+            label: self.config.label(place),
+            score: scores[place],
+        };
+        let places = scores::best(&scores, request.top_k.unwrap_or(usize::MAX));
+        Ok(places.into_iter().map(label).collect())
+    }
+
+    fn answer(&self, request: &Classify, rows: &[Encoded], mut read: Vec<Vec<Label>>) -> Result<Output, Error> {
+        let results = if request.text.is_list() {
+            Labels::Many(read)
+        } else {
+            Labels::One(read.pop().unwrap_or_default())
+        };
+        Output::json(&Classified {
+            results,
+            truncated: truncated(rows),
+        })
+    }
+
+    fn dummy(&self) -> Classify {
+        Classify {
+            text: Texts::One("A dummy run.".into()),
+            text_pair: None,
+            top_k: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_config_chooses_the_function() {
+        let function = |text: &str| Function::of(&serde_json::from_str(text).unwrap());
+        assert_eq!(function("{}"), Function::Softmax);
+        assert_eq!(function(r#"{"num_labels": 1}"#), Function::Sigmoid);
+        assert_eq!(
+            function(r#"{"num_labels": 1, "problem_type": "regression"}"#),
+            Function::Plain
+        );
+        assert_eq!(
+            function(r#"{"problem_type": "multi_label_classification"}"#),
+            Function::Sigmoid
+        );
+        assert_eq!(
+            function(r#"{"problem_type": "single_label_classification"}"#),
+            Function::Softmax
+        );
+    }
+}

@@ -1,0 +1,43 @@
+//! Token classification through HTTP: the answers of the transformers pipeline on the same weights.
+
+use serde_json::json;
+
+use crate::task_support::{Cases, fault, serve};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn entities_are_those_of_the_reference_alone_and_in_random_company() {
+    Cases::read("token_classification").hold().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_labelled_is_told_with_its_path() {
+    let server = serve(&json!([{"model": "token_classification"}])).await;
+    let path = "/token_classification";
+    for (request, place) in [
+        (json!({"aggregation_strategy": "simple"}), vec!["body", "text"]),
+        (json!({"text": {"a": 1}}), vec!["body", "text"]),
+        (json!({"text": []}), vec!["body", "text"]),
+        (
+            json!({"text": "a", "aggregation_strategy": "some"}),
+            vec!["body", "aggregation_strategy"],
+        ),
+        (json!({"text": "a", "stride": 3}), vec!["body"]),
+    ] {
+        assert_eq!(fault(&server, path, &request).await, place, "{request}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn offsets_point_into_the_text_that_was_sent() {
+    let server = serve(&json!([{"model": "token_classification_bytes"}])).await;
+    let text = "👍🏽 Zoe\u{308}, שלום  and\tAnna";
+    let request = json!({"text": text, "aggregation_strategy": "first"});
+    let answer = server.client.post("/token_classification_bytes", &request).await.ok();
+    let characters = text.chars().count() as u64;
+    let mut before = 0;
+    for entity in answer["results"].as_array().unwrap() {
+        let (start, end) = (entity["start"].as_u64().unwrap(), entity["end"].as_u64().unwrap());
+        assert!(before <= start && start <= end && end <= characters, "{entity}");
+        before = start;
+    }
+}
