@@ -1,5 +1,6 @@
 //! An ONNX model whose replicas are processes of this same program.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::manifest::Manifest;
-use super::{Surroundings, native};
+use super::{LONGEST_CALL, Surroundings, native};
 use crate::backend::onnx::Runtime;
 use crate::config::ModelEntry;
 use crate::contract::{Contract, Signature};
@@ -22,8 +23,6 @@ use crate::pipeline::{Build, Pipeline, ReplicaContext, Wake};
 pub const COMMAND: &str = "replica";
 /// A process whose run outlived everybody who waited for it may take so long to return: to start it anew is cheap.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// A call may take this long where no limit of a request says less.
-const LONGEST_CALL: Duration = Duration::from_secs(3600);
 
 /// What the process needs to read the folder as this one has read it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -42,22 +41,18 @@ pub struct Isolated {
     start_timeout: Duration,
     call_timeout: Duration,
     max_requests: Option<u64>,
-    inherited: std::collections::BTreeMap<String, String>,
+    inherited: BTreeMap<String, String>,
 }
 
 impl Isolated {
     pub fn new(
         folder: &Path,
-        entry: &ModelEntry,
         settings: &Manifest,
         surroundings: &Surroundings,
         max_batch_size: usize,
         contract: &Contract,
     ) -> Arc<Self> {
-        let limit = entry
-            .request_timeout
-            .or(settings.request_timeout())
-            .or(surroundings.request_timeout);
+        let limit = settings.request_timeout().or(surroundings.request_timeout);
         Arc::new(Self {
             folder: folder.to_owned(),
             options: Options {
@@ -146,7 +141,7 @@ pub fn serve_isolated(socket: OwnedFd, runtime: impl FnOnce() -> Result<Runtime,
         let entry = ModelEntry::new(&hello.model);
         let surroundings = Surroundings {
             cache_dir: hello.cache_dir.clone(),
-            environment: std::collections::BTreeMap::new(),
+            environment: BTreeMap::new(),
             wait_timeout: LONGEST_CALL,
             request_timeout: None,
         };

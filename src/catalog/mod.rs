@@ -1,6 +1,6 @@
 //! A model folder becomes a model: its manifest, else a recognised Hugging Face layout, else a bare graph.
 //!
-//! Says what a folder is and why; starts nothing.
+//! Says what a folder is and why, and what would start it; starts nothing.
 
 mod isolated;
 mod manifest;
@@ -19,10 +19,12 @@ pub use recognise::{GRAPH_FILES, Recognised};
 
 use crate::backend::python as python_backend;
 use crate::config::ModelEntry;
-use crate::contract::Manner;
-use crate::contract::{Contract, Example};
+use crate::contract::{Contract, Example, Manner};
 use crate::device::DeviceKind;
 use crate::models::Builder;
+
+/// A call of a replica's process may take this long where no limit of a request says less.
+const LONGEST_CALL: Duration = Duration::from_secs(3600);
 
 /// What a folder is read with, beside its entry.
 #[derive(Clone, Debug)]

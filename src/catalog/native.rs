@@ -48,7 +48,7 @@ pub fn load(
     let mut loaded = load(&source).map_err(|e| one(format!("as {}: {e}", recognised.name())))?;
     if settings.isolation == Isolation::Process {
         let Loaded { contract, runs_on, .. } = loaded;
-        let isolated = isolated::Isolated::new(folder, entry, &settings, surroundings, max_batch_size, &contract);
+        let isolated = isolated::Isolated::new(folder, &settings, surroundings, max_batch_size, &contract);
         loaded = Loaded {
             contract: contract.forwarded(),
             runs_on,

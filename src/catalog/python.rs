@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::manifest::{Isolation, Manifest};
-use super::{ModelSpec, SpecRoute, Surroundings};
+use super::{LONGEST_CALL, ModelSpec, SpecRoute, Surroundings};
 use crate::backend::python::{DescribedRoute, Description, Interpreter, ProcessLimits, PythonModel, RouteContract};
 use crate::config::ModelEntry;
 use crate::contract::Manner;
@@ -16,8 +16,6 @@ use crate::models::{Builder, DEFAULT_BATCH_SIZE};
 pub const PYTHON: &str = "python";
 /// What Python pipelines run on, most wanted first.
 const DEVICES: &[DeviceKind] = &[DeviceKind::Cuda, DeviceKind::Ipu, DeviceKind::Cpu];
-/// A call may take this long where no limit of a request says less.
-const LONGEST_CALL: Duration = Duration::from_secs(3600);
 /// Past the longest time of a request a call has this long to return before its process is killed: to load a model
 /// anew may cost more than to let it finish.
 const GRACE: Duration = Duration::from_secs(30);

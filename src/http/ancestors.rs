@@ -58,7 +58,7 @@ pub async fn other_verb(State(front): State<Arc<Front>>, request: Request) -> Re
         return native::handle(State(front), request).await;
     }
     let mut exchange = Exchange::begin(&front, &request, Protocol::Native);
-    exchange.allow = "GET";
+    exchange.allow = "GET".into();
     let message = format!("{} is not for {}; send GET", request.method(), request.uri().path());
     exchange.end(Err(Error::new(Kind::MethodNotAllowed, message)))
 }

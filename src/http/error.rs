@@ -1,5 +1,7 @@
 //! An error as a response: a JSON body, and what its kind needs in headers.
 
+use std::borrow::Cow;
+
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -14,7 +16,7 @@ pub struct HttpError {
     /// The status, as the protocol and the settings have it for this kind.
     pub status: u16,
     /// The verbs a wrong one is told.
-    pub allow: &'static str,
+    pub allow: Cow<'static, str>,
 }
 
 impl IntoResponse for HttpError {
@@ -47,7 +49,7 @@ impl IntoResponse for HttpError {
             );
         }
         if error.kind() == Kind::MethodNotAllowed {
-            headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+            headers.extend(HeaderValue::from_str(&allow).ok().map(|verbs| (header::ALLOW, verbs)));
         }
         response
     }

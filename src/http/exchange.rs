@@ -3,6 +3,7 @@
 //! The one place of the front that submits and awaits for a client that reads one answer, and that tells errors.
 //! Protocols decode a body into payloads before it, and write outputs after it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -71,7 +72,7 @@ pub struct Exchange<'a> {
     posted: bool,
     submitted: bool,
     /// The verbs of this path, for a client that sent another one.
-    pub allow: &'static str,
+    pub allow: Cow<'static, str>,
 }
 
 impl<'a> Exchange<'a> {
@@ -82,7 +83,7 @@ impl<'a> Exchange<'a> {
             protocol,
             posted: request.method() == Method::POST,
             submitted: false,
-            allow: "POST",
+            allow: "POST".into(),
         }
     }
 
@@ -174,7 +175,7 @@ impl<'a> Exchange<'a> {
             error,
             request_id: self.id.to_string(),
             status,
-            allow: self.allow,
+            allow: self.allow.clone(),
         }
         .into_response()
     }

@@ -40,6 +40,7 @@ async fn call(front: &Arc<Front>, request: Request, exchange: &mut Exchange<'_>)
                 Err(refused) => refused.into_response(),
             });
         }
+        exchange.allow = manner.verbs.join(", ").into();
         let verbs = manner.verbs.join(" or ");
         let message = format!("{} is not for {}; send {verbs}", parts.method, parts.uri.path());
         return Err(Error::new(Kind::MethodNotAllowed, message));

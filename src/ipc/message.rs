@@ -47,9 +47,6 @@ pub struct CallMeta<'a> {
     pub accept: Vec<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tensors: Option<Vec<Placed>>,
-    /// The client left the batch axis out.
-    #[serde(skip_serializing_if = "is_false")]
-    pub implicit_batch: bool,
 }
 
 impl CallMeta<'_> {

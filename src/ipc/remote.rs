@@ -9,13 +9,12 @@ use std::time::{Duration, Instant};
 
 use super::child::Launch;
 use super::frame::{Frame, Head, Kind as FrameKind};
-use super::message::{ChunkMeta, Hello};
+use super::message::Hello;
 use super::process::{Process, Stage};
 use super::translate;
 use crate::contract::Signature;
 use crate::error::{Error, Kind};
-use crate::payload::Payload;
-use crate::payload::{Chunk, ResponseHead, Tensors};
+use crate::payload::{Chunk, Payload, Tensors};
 use crate::pipeline::{Batch, Pipeline, ReplicaContext, Request, SendError};
 
 /// In which order a child works.
@@ -255,7 +254,7 @@ impl Remote {
     }
 
     fn chunk(&mut self, place: usize, frame: &Frame) -> Result<(), Error> {
-        let chunk = chunk_of(frame)?;
+        let chunk = translate::chunk(frame)?;
         let alone = self.spec.order != Order::Concurrent;
         let Some(call) = self.calls[place].as_mut().filter(|c| !c.cancelled) else {
             return Ok(());
@@ -422,22 +421,6 @@ fn drain(call: &mut Call) -> bool {
         }
     }
     false
-}
-
-fn chunk_of(frame: &Frame) -> Result<Chunk, Error> {
-    if frame.meta.is_empty() {
-        return Ok(Chunk::Json(frame.body.clone()));
-    }
-    let meta: ChunkMeta = serde_json::from_slice(&frame.meta).map_err(|e| translate::garbled(&e))?;
-    Ok(match meta.head {
-        Some(head) => Chunk::Head(Box::new(ResponseHead {
-            status: head.status.unwrap_or(200),
-            headers: head.headers,
-            media: head.media,
-        })),
-        None if meta.bytes => Chunk::Bytes(frame.body.clone()),
-        None => Chunk::Json(frame.body.clone()),
-    })
 }
 
 impl Pipeline for Remote {

@@ -6,11 +6,11 @@ use std::io;
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::frame::{Frame, Head, flags};
-use super::message::{AnswerMeta, CallMeta, Placed, WireError};
+use super::message::{AnswerMeta, CallMeta, ChunkMeta, Placed, WireError};
 use super::process::Process;
 use crate::contract::Signature;
 use crate::error::{Error, Fault, Kind};
-use crate::payload::{Output, Payload, Raw, ResponseHead, Tensors};
+use crate::payload::{Chunk, Output, Payload, Raw, ResponseHead, Tensors};
 use crate::pipeline::Request;
 use crate::tensor::{DType, Data, Tensor};
 
@@ -40,10 +40,7 @@ pub fn send(
         Payload::Json(value) => process
             .channel
             .send(head, &written(&meta)?, &serde_json::to_vec(value)?, None),
-        Payload::Tensors(tensors) => {
-            meta.implicit_batch = tensors.implicit_batch;
-            send_tensors(process, head, meta, tensors, signature)
-        }
+        Payload::Tensors(tensors) => send_tensors(process, head, meta, tensors, signature),
         Payload::Typed(_) => Err(io::Error::new(
             io::ErrorKind::InvalidInput,
             "a typed input cannot leave the process",
@@ -208,8 +205,25 @@ fn tensors(
     order.collect()
 }
 
-/// An error as the wire tells it, and back.
-pub fn told_error(error: WireError) -> Error {
+/// A piece of a streamed answer.
+pub fn chunk(frame: &Frame) -> Result<Chunk, Error> {
+    if frame.meta.is_empty() {
+        return Ok(Chunk::Json(frame.body.clone()));
+    }
+    let meta: ChunkMeta = serde_json::from_slice(&frame.meta).map_err(|e| garbled(&e))?;
+    Ok(match meta.head {
+        Some(head) => Chunk::Head(Box::new(ResponseHead {
+            status: head.status.unwrap_or(200),
+            headers: head.headers,
+            media: head.media,
+        })),
+        None if meta.bytes => Chunk::Bytes(frame.body.clone()),
+        None => Chunk::Json(frame.body.clone()),
+    })
+}
+
+/// An error as the wire tells it.
+fn told_error(error: WireError) -> Error {
     let kind = Kind::by_name(&error.kind).unwrap_or(Kind::PipelineFailed);
     let faults: Vec<Fault> = error.detail.into_iter().map(Into::into).collect();
     if kind == Kind::InvalidInput && !faults.is_empty() {
@@ -218,7 +232,7 @@ pub fn told_error(error: WireError) -> Error {
     Error::new(kind, error.message)
 }
 
-pub fn garbled(error: &serde_json::Error) -> Error {
+fn garbled(error: &serde_json::Error) -> Error {
     Error::new(
         Kind::ReplicaLost,
         format!("the replica's process sent an answer that cannot be read: {error}"),

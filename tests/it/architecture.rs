@@ -12,7 +12,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("server", &["app", "config", "worker", "service", "http"]),
     ("http", &["config", "service", "worker"]),
-    ("service.rs", &["worker"]),
+    ("service", &["worker"]),
     ("worker", &[]),
     ("catalog", &["config", "models", "backend", "ipc"]),
     ("models", &["backend"]),

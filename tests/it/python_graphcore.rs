@@ -108,7 +108,8 @@ async fn an_endpoint_is_where_it_was_decorated_and_takes_the_verb_it_was_decorat
         models.as_array().unwrap().contains(&json!("graphcore_endpoint")),
         "{models}"
     );
-    assert_eq!(client.post("/qa/models", &json!({})).await.status, 405, "it is for GET");
+    let refused = client.post("/qa/models", &json!({})).await;
+    assert_eq!((refused.status, refused.header("allow")), (405, "GET"));
     assert_eq!(client.get("/qa").await.status, 405);
     for path in ["/graphcore_pipeline/qa", "/graphcore_endpoint/qa", "/qa/nothing"] {
         assert_eq!(client.post(path, &question()).await.status, 404, "{path}");

@@ -34,7 +34,7 @@ pub use asked::declares;
 /// `GET /v1/models`: the names of V1, and the list of OpenAI.
 pub async fn models(State(front): State<Arc<Front>>, request: Request) -> Response<Body> {
     let mut exchange = Exchange::begin(&front, &request, Protocol::KserveV1);
-    exchange.allow = "GET";
+    exchange.allow = "GET".into();
     if !reads(request.method()) {
         return exchange.end(Err(wrong_verb(request.method(), "GET")));
     }
@@ -75,7 +75,7 @@ async fn dispatch(
     let generate = match verb {
         None if reads(request.method()) => return Ok(status(front, model, exchange)),
         None => {
-            exchange.allow = "GET";
+            exchange.allow = "GET".into();
             return Err(wrong_verb(request.method(), "GET"));
         }
         Some("predict") => false,
