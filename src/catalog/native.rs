@@ -1,6 +1,6 @@
 //! A folder with an ONNX graph.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::isolated;
 use super::manifest::{Isolation, Manifest};
@@ -8,7 +8,7 @@ use super::recognise::recognise;
 use super::{ModelSpec, SpecRoute, Surroundings};
 use crate::backend::onnx::{Graph, OnnxOptions};
 use crate::config::ModelEntry;
-use crate::models::{self, Builder, HfConfig, Loaded, Source};
+use crate::models::{self, Builder, GraphFile, Graphs, HfConfig, Loaded, Source};
 
 /// # Errors
 /// Sentences that say which file or key is missing or wrong.
@@ -22,8 +22,18 @@ pub fn load(
     let config = HfConfig::read(folder).map_err(one)?;
     let recognised = recognise(folder, &settings, config.as_ref()).map_err(one)?;
     let graph = Graph::read(&recognised.file).map_err(|e| one(e.to_string()))?;
-    let weight_bytes = graph.weight_bytes;
-    let batched = graph.signature.batched();
+    let read = |path: &PathBuf| {
+        let graph = Graph::read(path).map_err(|e| one(e.to_string()))?;
+        Ok::<_, Vec<String>>(GraphFile {
+            path: path.clone(),
+            graph,
+        })
+    };
+    let others: Vec<GraphFile> = recognised.others.iter().map(read).collect::<Result<_, _>>()?;
+    let weight_bytes = graph.weight_bytes + others.iter().map(|o| o.graph.weight_bytes).sum::<u64>();
+    // A task that takes several graphs looks itself at what rows have in common.
+    let several = recognised.task.is_some_and(|t| matches!(t.graphs, Graphs::Sets(_)));
+    let batched = several || graph.signature.batched();
     let asked = settings.max_batch_size;
     if let Some(asked) = asked.filter(|n| *n > 1 && !batched) {
         return Err(one(format!(
@@ -36,6 +46,7 @@ pub fn load(
         folder,
         file: &recognised.file,
         graph,
+        others,
         config: config.as_ref(),
         options: OnnxOptions {
             tensorrt: settings.tensorrt,

@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use super::manifest::Manifest;
-use crate::models::{self, HfConfig, TENSOR, Task};
+use crate::models::{self, Graphs, HfConfig, TENSOR, Task};
 
 /// Where a folder's graph is looked for, in order: as exported, or in the sub-folder some exporters make.
 pub const GRAPH_FILES: [&str; 2] = ["model.onnx", "onnx/model.onnx"];
+/// Where several graphs of a model stand together.
+const GRAPH_FOLDERS: [&str; 2] = ["", "onnx"];
 
 /// The list of modules that the sentence-transformers library writes.
 const SENTENCE_MODULES: &str = "modules.json";
@@ -17,7 +19,10 @@ pub struct Recognised {
     pub task: Option<&'static Task>,
     /// In a sentence.
     pub why: String,
+    /// The graph, or the first of several.
     pub file: PathBuf,
+    /// The other graphs of a task that takes several, in the order it names them.
+    pub others: Vec<PathBuf>,
 }
 
 impl Recognised {
@@ -31,17 +36,12 @@ impl Recognised {
 /// # Errors
 /// A sentence that says which file or key is missing.
 pub fn recognise(folder: &Path, manifest: &Manifest, config: Option<&HfConfig>) -> Result<Recognised, String> {
-    let file = graph_file(folder, manifest)?;
     let (task, why) = match (&manifest.task, config) {
         (Some(name), _) if name == TENSOR => (None, "model.toml says so".to_owned()),
         (Some(name), _) => {
             let known = || {
-                models::TASKS
-                    .iter()
-                    .map(|t| t.name)
-                    .chain([TENSOR])
-                    .collect::<Vec<_>>()
-                    .join(", ")
+                let names = models::TASKS.iter().map(|t| t.name).chain([TENSOR]);
+                names.collect::<Vec<_>>().join(", ")
             };
             let task = models::by_name(name)
                 .ok_or_else(|| format!("model.toml: task {name:?} is not known; known are {}", known()))?;
@@ -75,39 +75,77 @@ pub fn recognise(folder: &Path, manifest: &Manifest, config: Option<&HfConfig>) 
         }
         (None, None) => (None, "a bare graph".to_owned()),
     };
-    Ok(Recognised { task, why, file })
+    let mut files = match task.map(|task| (task.name, &task.graphs)) {
+        Some((name, Graphs::Sets(sets))) => graph_set(folder, manifest, name, sets)?,
+        Some((_, Graphs::One)) | None => vec![graph_file(folder, manifest)?],
+    };
+    let others = files.split_off(1);
+    let file = files.remove(0);
+    Ok(Recognised {
+        task,
+        why,
+        file,
+        others,
+    })
 }
 
 fn graph_file(folder: &Path, manifest: &Manifest) -> Result<PathBuf, String> {
     if let Some(name) = &manifest.file {
-        let file = folder.join(name);
-        return if file.is_file() {
-            Ok(file)
-        } else {
-            Err(format!("model.toml names {name}, which is not in the folder"))
-        };
+        return named_file(folder, name);
     }
     GRAPH_FILES
         .iter()
         .map(|name| folder.join(name))
         .find(|file| file.is_file())
         .ok_or_else(|| {
-            let mut here: Vec<_> = std::fs::read_dir(folder)
-                .map(|entries| {
-                    entries
-                        .flatten()
-                        .map(|e| e.file_name().to_string_lossy().into_owned())
-                        .collect()
-                })
-                .unwrap_or_default();
-            here.sort_unstable();
-            here.truncate(10);
-            format!(
-                "no {} in the folder, which holds: {}",
-                GRAPH_FILES.join(" and no "),
-                here.join(", ")
-            )
+            let here = holds(folder);
+            format!("no {} in the folder, which holds: {here}", GRAPH_FILES.join(" and no "))
         })
+}
+
+/// The first of a task's sets of graphs that is there as a whole.
+fn graph_set(folder: &Path, manifest: &Manifest, task: &str, sets: &[&[&str]]) -> Result<Vec<PathBuf>, String> {
+    if let Some(name) = &manifest.file {
+        if sets.iter().any(|set| set.len() == 1) {
+            return Ok(vec![named_file(folder, name)?]);
+        }
+        return Err(format!(
+            "model.toml: file names one graph, and {task} takes several; leave it out"
+        ));
+    }
+    let places = sets
+        .iter()
+        .flat_map(|set| GRAPH_FOLDERS.map(|place| (*set, folder.join(place))));
+    let mut files = places.map(|(set, place)| set.iter().map(|name| place.join(name)).collect::<Vec<_>>());
+    let whole = |files: &Vec<PathBuf>| files.iter().all(|file| file.is_file());
+    files.find(whole).ok_or_else(|| {
+        let sets: Vec<_> = sets.iter().map(|set| set.join(" with ")).collect();
+        format!(
+            "as {task} it needs {} (in the folder or in onnx), and holds: {}",
+            sets.join(", or "),
+            holds(folder)
+        )
+    })
+}
+
+fn named_file(folder: &Path, name: &str) -> Result<PathBuf, String> {
+    let file = folder.join(name);
+    if file.is_file() {
+        Ok(file)
+    } else {
+        Err(format!("model.toml names {name}, which is not in the folder"))
+    }
+}
+
+/// The first files of a folder, for a sentence.
+fn holds(folder: &Path) -> String {
+    let names = |entries: std::fs::ReadDir| entries.flatten().map(|e| e.file_name().to_string_lossy().into_owned());
+    let mut here: Vec<_> = std::fs::read_dir(folder)
+        .map(|entries| names(entries).collect())
+        .unwrap_or_default();
+    here.sort_unstable();
+    here.truncate(10);
+    here.join(", ")
 }
 
 #[cfg(test)]
@@ -174,6 +212,54 @@ mod tests {
             ..Manifest::default()
         };
         let told = recognise(dir.path(), &manifest, None).err().unwrap();
-        assert!(told.contains("known are question-answering, "), "{told}");
+        assert!(
+            told.contains("question-answering") && told.ends_with("tensor"),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn the_first_set_of_graphs_that_is_whole_is_taken() {
+        let found = |files: &[&str], architecture: &str| {
+            let dir = folder(files);
+            let names = |r: Recognised| {
+                let all = std::iter::once(r.file).chain(r.others);
+                all.map(|f| f.file_name().unwrap().to_string_lossy().into_owned())
+                    .collect::<Vec<_>>()
+            };
+            recognise(dir.path(), &Manifest::default(), Some(&config(architecture))).map(names)
+        };
+        let pair = ["decoder_model.onnx", "decoder_with_past_model.onnx"];
+        let all = [&pair[..], &["encoder_model.onnx", "decoder_model_merged.onnx"]].concat();
+        assert_eq!(found(&["model.onnx"], "GPT2LMHeadModel").unwrap(), ["model.onnx"]);
+        assert_eq!(
+            found(&pair, "LlamaForCausalLM").unwrap(),
+            ["decoder_with_past_model.onnx", "decoder_model.onnx"]
+        );
+        assert_eq!(
+            found(&all, "T5ForConditionalGeneration").unwrap(),
+            ["decoder_model_merged.onnx", "encoder_model.onnx"]
+        );
+        let told = found(&pair, "T5ForConditionalGeneration").unwrap_err();
+        assert!(
+            told.contains("encoder_model.onnx") && told.contains("text2text-generation"),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn several_graphs_may_stand_in_the_sub_folder() {
+        let dir = folder(&[]);
+        std::fs::create_dir(dir.path().join("onnx")).unwrap();
+        std::fs::write(dir.path().join("onnx/decoder_model_merged.onnx"), b"x").unwrap();
+        let found = recognise(dir.path(), &Manifest::default(), Some(&config("OPTForCausalLM"))).unwrap();
+        assert!(found.file.ends_with("onnx/decoder_model_merged.onnx") && found.others.is_empty());
+        let manifest = Manifest {
+            task: Some("summarization".into()),
+            file: Some("model.onnx".into()),
+            ..Manifest::default()
+        };
+        let told = recognise(dir.path(), &manifest, None).err().unwrap();
+        assert!(told.contains("takes several"), "{told}");
     }
 }

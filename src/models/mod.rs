@@ -5,16 +5,19 @@
 
 mod feature_extraction;
 mod fill_mask;
+mod generation;
 mod hf_config;
 mod question_answering;
 pub mod tensor;
 mod text;
+mod text2text;
 mod text_classification;
+mod text_generation;
 mod token_classification;
 mod tokenizer;
 mod zero_shot;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use hf_config::HfConfig;
@@ -30,11 +33,29 @@ pub struct Source<'a> {
     /// The model's graph file in the folder.
     pub file: &'a Path,
     pub graph: Graph,
+    /// The other graphs of a task that takes several, in the order it names them.
+    pub others: Vec<GraphFile>,
     /// `config.json`, where the folder has one.
     pub config: Option<&'a HfConfig>,
     pub options: OnnxOptions,
     /// The most rows a run may take; 1 switches batching off.
     pub max_batch_size: usize,
+}
+
+/// A graph of a model that has several.
+pub struct GraphFile {
+    pub path: PathBuf,
+    pub graph: Graph,
+}
+
+/// The graph files a task is made from.
+#[derive(Clone, Copy, Debug)]
+pub enum Graphs {
+    /// The one graph of a folder.
+    One,
+    /// The first of these sets that is there as a whole; in a set the graph of most runs comes first. Such a task
+    /// looks itself at how rows of a batch run together.
+    Sets(&'static [&'static [&'static str]]),
 }
 
 /// Makes what builds pipelines, once ONNX Runtime is there.
@@ -79,6 +100,7 @@ pub struct Task {
     pub architecture_suffixes: &'static [&'static str],
     /// A file without which such an entry shows another task: a bare `…Model` reads texts, pictures or sound.
     pub shown_with: Option<&'static str>,
+    pub graphs: Graphs,
     /// Reads the folder's files.
     ///
     /// An error says in a sentence which file or key is missing.
@@ -102,6 +124,10 @@ pub const TASKS: &[Task] = &[
     token_classification::TASK,
     fill_mask::TASK,
     zero_shot::TASK,
+    text_generation::TASK,
+    text2text::SUMMARIZATION,
+    text2text::TRANSLATION,
+    text2text::TASK,
     feature_extraction::TASK,
 ];
 

@@ -6,7 +6,7 @@ mod pipeline;
 mod pooling;
 
 use super::text::{self, TextEncoder};
-use super::{Loaded, Source, Task};
+use super::{Graphs, Loaded, Source, Task};
 use crate::contract::Contract;
 use endpoint::{Embed, Embedded};
 use folder::Sentence;
@@ -16,6 +16,7 @@ pub const TASK: Task = Task {
     name: "feature-extraction",
     architecture_suffixes: &["Model"],
     shown_with: Some("tokenizer.json"),
+    graphs: Graphs::One,
     load,
 };
 

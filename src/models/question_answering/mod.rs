@@ -6,7 +6,7 @@ mod pipeline;
 mod windows;
 
 use super::text::{self, TextEncoder};
-use super::{Loaded, Source, Task};
+use super::{Graphs, Loaded, Source, Task};
 use crate::contract::Contract;
 use endpoint::{Answer, Question};
 use pipeline::QuestionAnswering;
@@ -16,6 +16,7 @@ pub const TASK: Task = Task {
     name: "question-answering",
     architecture_suffixes: &["ForQuestionAnswering"],
     shown_with: None,
+    graphs: Graphs::One,
     load,
 };
 

@@ -4,7 +4,7 @@ mod endpoint;
 mod pipeline;
 
 use super::text::{self, TextEncoder};
-use super::{Loaded, Source, Task};
+use super::{Graphs, Loaded, Source, Task};
 use crate::contract::Contract;
 use endpoint::{Classified, Classify};
 use pipeline::{Function, TextClassification};
@@ -13,6 +13,7 @@ pub const TASK: Task = Task {
     name: "text-classification",
     architecture_suffixes: &["ForSequenceClassification"],
     shown_with: None,
+    graphs: Graphs::One,
     load,
 };
 

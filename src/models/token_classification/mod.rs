@@ -5,7 +5,7 @@ mod endpoint;
 mod pipeline;
 
 use super::text::{self, TextEncoder};
-use super::{Loaded, Source, Task};
+use super::{Graphs, Loaded, Source, Task};
 use crate::contract::Contract;
 use endpoint::{Tag, Tagged};
 use pipeline::TokenClassification;
@@ -14,6 +14,7 @@ pub const TASK: Task = Task {
     name: "token-classification",
     architecture_suffixes: &["ForTokenClassification"],
     shown_with: None,
+    graphs: Graphs::One,
     load,
 };
 

@@ -9,7 +9,7 @@ mod pipeline;
 mod template;
 
 use super::text::{self, TextEncoder};
-use super::{HfConfig, Loaded, Source, Task};
+use super::{Graphs, HfConfig, Loaded, Source, Task};
 use crate::contract::Contract;
 use endpoint::{Sort, Sorted};
 use pipeline::ZeroShot;
@@ -18,6 +18,7 @@ pub const TASK: Task = Task {
     name: "zero-shot-classification",
     architecture_suffixes: &[],
     shown_with: None,
+    graphs: Graphs::One,
     load,
 };
 
