@@ -107,6 +107,14 @@ pub struct Task {
     pub load: fn(&Source<'_>) -> Result<Loaded, String>,
 }
 
+impl Task {
+    /// Whether an architecture ends as those of this task do.
+    fn shown_by(&self, architecture: &str) -> bool {
+        let mut suffixes = self.architecture_suffixes.iter();
+        suffixes.any(|suffix| architecture.ends_with(*suffix))
+    }
+}
+
 /// Devices an ONNX model runs on, most wanted first.
 pub const ONNX_DEVICES: &[DeviceKind] = &[DeviceKind::Cuda, DeviceKind::Cpu];
 
@@ -133,13 +141,21 @@ pub const TASKS: &[Task] = &[
 
 /// The task that an architecture shows, `DistilBertForQuestionAnswering` for one, in a folder.
 pub fn by_architecture(architecture: &str, folder: &Path) -> Option<&'static Task> {
-    let ends = |task: &&Task| {
-        task.architecture_suffixes
-            .iter()
-            .any(|suffix| architecture.ends_with(*suffix))
-    };
     let complete = |task: &Task| task.shown_with.is_none_or(|file| folder.join(file).is_file());
-    TASKS.iter().filter(ends).find(|task| complete(task))
+    let mut shown = TASKS.iter().filter(|task| task.shown_by(architecture));
+    shown.find(|task| complete(task))
+}
+
+/// The task that an architecture would show if the folder had a file, which it has not.
+pub fn lacking(architecture: &str, folder: &Path) -> Option<(&'static str, &'static str)> {
+    let missing = |task: &'static Task| {
+        let file = task.shown_with.filter(|file| !folder.join(file).is_file())?;
+        Some((task.name, file))
+    };
+    TASKS
+        .iter()
+        .filter(|task| task.shown_by(architecture))
+        .find_map(missing)
 }
 
 /// What else a folder could be served as, for who asks why it is served as this task.

@@ -26,7 +26,7 @@ impl FolderTokenizer {
     pub fn read(folder: &Path) -> Result<Self, String> {
         let file = folder.join("tokenizer.json");
         if !file.is_file() {
-            return Err("tokenizer.json is missing; export the model with its fast tokenizer".into());
+            return Err("tokenizer.json is missing; save_pretrained of the model's fast tokenizer writes it".into());
         }
         let mut tokenizer = Tokenizer::from_file(&file).map_err(|e| format!("tokenizer.json cannot be used: {e}"))?;
         // Requests decide; what the file says about cutting and padding was for training.

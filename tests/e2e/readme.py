@@ -1,10 +1,11 @@
-"""Sends the requests of the README, and runs the notebook, against a server with the demo models."""
+"""Sends the requests of the README, and runs the notebook, against servers with the models it names."""
 
 import contextlib
 import io
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 
@@ -17,14 +18,39 @@ NOTEBOOK = "notebooks/running_local_endpoint.ipynb"
 TOLERANCE = 0.05
 # A request that is refused must fail the block it stands in.
 PRELUDE = 'set -euo pipefail; curl() { command curl --silent --show-error --fail-with-body "$@"; }\n'
+# The part of the README whose requests go to models of its own.
+TASKS = re.compile(r"^### Tasks$.*?(?=^#{2,3} )", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def asks(script):
+    return re.search(rf"\bcurl [^|]*{ADDRESS}/", script) is not None
 
 
 def requests(text):
     """The shell blocks that send a request, each with the answer that is printed below it, if there is one."""
-    blocks = re.findall(r"^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    blocks = BLOCK.findall(text)
     for (language, block), (next_language, below) in zip(blocks, [*blocks[1:], ("", "")]):
-        if language == "sh" and f"curl {ADDRESS}" in block:
-            yield block, json.loads(below) if next_language == "json" else None
+        if language == "sh" and asks(block):
+            yield block, below if next_language == "json" or below.startswith("data: ") else None
+
+
+def rows(text):
+    """The rows of the table of tasks: the tasks of each, and the request that stands in it."""
+    table = re.search(r"<!-- tasks -->(.*?)<!-- /tasks -->", text, re.DOTALL)[1]
+    for row in re.findall(r"^\| `.*$", table, re.MULTILINE):
+        lines = [code for code in re.findall(r"`([^`]+)`", row) if asks(code)]
+        assert len(lines) == 1, f"expected one request in the row\n{row}"
+        yield re.findall(r"`([^`]+)`", row.split("|")[1]), lines[0]
+
+
+def variables(text):
+    """What the line that starts the server sets: `NAME=VALUE … make serve`."""
+    for language, block in BLOCK.findall(text):
+        words = shlex.split(block)
+        if language == "sh" and words[-2:] == ["make", "serve"]:
+            return dict(word.split("=", 1) for word in words[:-2])
+    raise AssertionError("the README does not say how to start the server of its tasks")
 
 
 def alike(told, got):
@@ -37,18 +63,52 @@ def alike(told, got):
     return told == got
 
 
-def send_readme(server):
+def agree(told, got):
+    """An answer is as it is told; of a stream only the form is, since pieces come as they do."""
+    if len(told) == 1:
+        return alike(told, got)
+    return told[0].keys() == got[0].keys() and told[-1].keys() == got[-1].keys()
+
+
+def answer(output):
+    """The one value of an answer, or those of a stream, the last of which is the whole."""
+    if not output.startswith("data: "):
+        return [json.loads(output)]
+    *chunks, last = output.strip().split("\n\n")
+    assert chunks and last.startswith("event: result\n"), f"a stream that ends otherwise: {output}"
+    return [json.loads(event.partition("data: ")[2]) for event in [*chunks, last]]
+
+
+def send(server, script):
+    ran = subprocess.run(
+        ["bash", "-c", PRELUDE + script.replace(ADDRESS, server.url)], capture_output=True, text=True, timeout=60
+    )
+    assert ran.returncode == 0, f"{script}\nfailed: {ran.stderr}{ran.stdout}"
+    values = answer(ran.stdout)
+    assert "results" in values[-1], f"{script}\nanswered without results: {ran.stdout}"
+    return values
+
+
+def send_blocks(server, text):
     sent = 0
-    for block, told in requests((ROOT / "README.md").read_text()):
-        script = PRELUDE + block.replace(ADDRESS, server.url)
-        ran = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60)
-        assert ran.returncode == 0, f"{block}\nfailed: {ran.stderr}{ran.stdout}"
-        answer = json.loads(ran.stdout)
-        assert "results" in answer, f"{block}\nanswered without results: {ran.stdout}"
-        assert told is None or alike(told, answer), f"{block}\nanswered {ran.stdout}\nbut the README says {told}"
+    for block, told in requests(text):
+        got = send(server, block)
+        assert told is None or agree(answer(told), got), f"{block}\nanswered {got}\nbut the README says {told}"
         sent += 1
     assert sent, "the README has no request"
-    print(f"README: {sent} requests answered as it says")
+    return sent
+
+
+def send_rows(server, text):
+    """Each row's request goes to a model of the row's task."""
+    served = {path: model["task"] for model in server.models() for path in model["paths"]}
+    sent = 0
+    for tasks, script in rows(text):
+        path = re.search(rf"{ADDRESS}(/\S+)", script)[1]
+        assert served.get(path) in tasks, f"{path} is served as {served.get(path)}, in the row of {tasks}"
+        send(server, script)
+        sent += 1
+    return sent
 
 
 def run_notebook(server):
@@ -68,12 +128,20 @@ def main():
     # Whatever the machine serves otherwise, these are the settings the README has in mind.
     for name in [name for name in os.environ if name.startswith("SERVER_")]:
         del os.environ[name]
+    readme = (ROOT / "README.md").read_text()
+    tasks = TASKS.search(readme)[0]
+    curl = shutil.which("curl") is not None
     with Server(SERVER_MODELS=MODELS) as server:
-        if shutil.which("curl"):
-            send_readme(server)
-        else:
-            print("curl is not installed: the README's requests were not sent")
+        if curl:
+            sent = send_blocks(server, readme.replace(tasks, ""))
+            print(f"README: {sent} requests answered as it says")
         run_notebook(server)
+    if not curl:
+        print("curl is not installed: the README's requests were not sent")
+        return
+    with Server(**variables(tasks)) as server:
+        sent = send_rows(server, tasks) + send_blocks(server, tasks)
+        print(f"README: {sent} requests to its tasks answered")
 
 
 if __name__ == "__main__":

@@ -7,16 +7,36 @@ fn read(file: &str) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{file}: {e}"))
 }
 
-#[test]
-fn the_settings_table_of_the_readme_is_the_one_of_the_code() {
+/// What stands in the README between two markers.
+fn table(name: &str) -> String {
     let readme = read("README.md");
     let (_, rest) = readme
-        .split_once("<!-- settings -->")
+        .split_once(&format!("<!-- {name} -->"))
         .expect("the marker before the table");
     let (table, _) = rest
-        .split_once("<!-- /settings -->")
+        .split_once(&format!("<!-- /{name} -->"))
         .expect("the marker after the table");
-    assert_eq!(table.trim(), hostler::config::markdown().trim());
+    table.trim().to_owned()
+}
+
+#[test]
+fn the_settings_table_of_the_readme_is_the_one_of_the_code() {
+    assert_eq!(table("settings"), hostler::config::markdown().trim());
+}
+
+#[test]
+fn the_table_of_tasks_in_the_readme_has_those_of_the_code_each_with_a_request() {
+    let table = table("tasks");
+    let mut told = Vec::new();
+    for row in table.lines().filter(|line| line.starts_with("| `")) {
+        let first = row.split('|').nth(1).unwrap();
+        told.extend(first.split('`').skip(1).step_by(2));
+        assert!(row.contains("`curl localhost:8100/"), "no request in {row}");
+    }
+    let mut known: Vec<_> = hostler::models::TASKS.iter().map(|task| task.name).collect();
+    told.sort_unstable();
+    known.sort_unstable();
+    assert_eq!(told, known);
 }
 
 #[test]

@@ -30,6 +30,7 @@ mod python_processes;
 mod python_tensors;
 mod streaming;
 mod support;
+mod task_check;
 mod task_feature_extraction;
 mod task_fill_mask;
 mod task_support;

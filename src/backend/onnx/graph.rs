@@ -11,6 +11,9 @@ use prost::Message;
 use crate::contract::{Dim, Signature, TensorSpec};
 use crate::tensor::DType;
 
+/// How the text begins that stands in a repository for a file of Git LFS.
+const LFS_POINTER: &[u8] = b"version https://git-lfs";
+
 /// The file is no ONNX model this server can serve.
 #[derive(Debug, thiserror::Error)]
 pub enum GraphError {
@@ -115,6 +118,13 @@ fn decode(path: &Path) -> Result<GraphProto, GraphError> {
         file: file(),
         reason: e.to_string(),
     })?;
+    // What a clone without Git LFS has in the place of large files.
+    if bytes.starts_with(LFS_POINTER) {
+        return Err(GraphError::Decode {
+            file: file(),
+            reason: "it is a pointer of Git LFS; git lfs pull fetches the file".into(),
+        });
+    }
     let model = ModelProto::decode(Bytes::from(bytes)).map_err(|e| GraphError::Decode {
         file: file(),
         reason: e.to_string(),

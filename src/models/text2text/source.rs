@@ -47,7 +47,7 @@ impl Reader {
     pub fn new(folder: FolderTokenizer, config: GenerationConfig) -> Result<Self, String> {
         let start = config
             .decoder_start
-            .ok_or("config.json has no decoder_start_token_id")?;
+            .ok_or("generation_config.json and config.json name no decoder_start_token_id")?;
         let limit = folder.max_length.into_iter().chain(config.positions).min();
         Ok(Self {
             tokenizer: folder.tokenizer,

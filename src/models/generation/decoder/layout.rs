@@ -61,7 +61,7 @@ impl Layout {
         let (mut past, mut source) = (Vec::new(), Vec::new());
         for spec in &next.inputs {
             let port = Port::of_input(&spec.name)
-                .ok_or_else(|| format!("the graph takes {}, which text generation does not know", spec.name))?;
+                .ok_or_else(|| format!("the graph takes {}, which no task that writes text knows", spec.name))?;
             match port {
                 Port::Past(i) => past.push((i, Shape::of(spec)?)),
                 Port::Source(i) => source.push((i, Shape::of(spec)?)),
@@ -89,7 +89,7 @@ impl Layout {
         if let Some(first) = first {
             if let Some(unknown) = first.inputs.iter().find(|i| Port::of_input(&i.name).is_none()) {
                 return Err(format!(
-                    "the graph of the first step takes {}, which text generation does not know",
+                    "the graph of the first step takes {}, which no task that writes text knows",
                     unknown.name
                 ));
             }
