@@ -10,6 +10,8 @@ def main(arguments):
     if sys.path and sys.path[0] in ("", os.getcwd()):
         del sys.path[0]
     if arguments == ["serve"]:
+        from . import guardian
+        guardian.start()  # while there is little in memory for it to keep
         from .process import serve
         return serve()
     if len(arguments) in (2, 3) and arguments[0] == "describe":

@@ -60,11 +60,16 @@ class Wire:
         return cls(sock)
 
     def close(self):
+        """The server reads its end behind what was sent, though the guardian has the socket too; that sees only the server's own end."""
+        try:
+            self.socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # the author's code has closed it
         self.socket.close()
 
     def _forked(self):
         self.pending.clear()
-        self.close()
+        self.socket.close()
 
     # Receiving
 

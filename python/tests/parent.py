@@ -99,20 +99,27 @@ class Parent:
             frame = self._whole()
             if frame is not None:
                 return frame
-            left = until - time.monotonic()
-            if left <= 0 or not select.select([self.socket], [], [], left)[0]:
-                raise TimeoutError("no frame within %s s; standard error: %s" % (timeout, self.errors()))
-            try:
-                data, ancillary, _, _ = self.socket.recvmsg(1 << 20, socket.CMSG_SPACE(64))
-            except ConnectionResetError:
-                data, ancillary = b"", []
-            for _, _, rights in ancillary:
-                descriptors = array.array("i")
-                descriptors.frombytes(rights)
-                self.descriptors.extend(descriptors)
-            if not data:
+            # The server watches the process too: its guardian keeps the socket open. What was sent before the end is read.
+            ended = self.process.poll() is not None
+            if select.select([self.socket], [], [], 0 if ended else 0.01)[0]:
+                self._read()
+            elif ended:
                 raise Died(self.errors())
-            self.buffer += data
+            elif time.monotonic() > until:
+                raise TimeoutError("no frame within %s s; standard error: %s" % (timeout, self.errors()))
+
+    def _read(self):
+        try:
+            data, ancillary, _, _ = self.socket.recvmsg(1 << 20, socket.CMSG_SPACE(64))
+        except ConnectionResetError:
+            data, ancillary = b"", []
+        for _, _, rights in ancillary:
+            descriptors = array.array("i")
+            descriptors.frombytes(rights)
+            self.descriptors.extend(descriptors)
+        if not data:
+            raise Died(self.errors())
+        self.buffer += data
 
     def _whole(self):
         if len(self.buffer) < frames.HEADER_SIZE:

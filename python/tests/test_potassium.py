@@ -188,13 +188,6 @@ class LocalStore(unittest.TestCase):
         modes = {os.stat(os.path.join(self.cache.name, name)).st_mode & 0o777 for name in os.listdir(self.cache.name)}
         self.assertEqual(modes, {0o600})
 
-    def test_redis_without_its_package_says_what_to_do(self):
-        if importlib.util.find_spec("redis") is not None:
-            self.skipTest("redis is installed")
-        with self.assertRaises(Fault) as raised:
-            self.replica().ask_at("/redis", {"port": 1, "key": "k"})
-        self.assertRegex(raised.exception.message, "needs the package redis; pip install redis")
-
 
 @unittest.skipIf(REAL, "the published package is installed")
 class Modules(unittest.TestCase):

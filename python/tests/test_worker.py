@@ -10,14 +10,7 @@ import unittest
 from hostler_worker import frames
 
 from .parent import Author, Died, Fault, Parent
-
-
-def alive(pid):
-    try:
-        with open("/proc/%d/stat" % pid) as file:
-            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
+from .processes import alive, eventually
 
 
 def banana(body, before=""):
@@ -90,10 +83,7 @@ class Life(unittest.TestCase):
             self.assertTrue(alive(helper))
             parent.socket.close()
             self.assertEqual(parent.process.wait(5), -signal.SIGKILL)
-            until = time.monotonic() + 5
-            while alive(helper) and time.monotonic() < until:
-                time.sleep(0.01)
-            self.assertFalse(alive(helper))
+            self.assertTrue(eventually(lambda: not alive(helper)))
 
     def test_it_leaves_when_its_parent_is_another(self):
         with Parent("banana_hello", start=False, environment={"HOSTLER_PARENT": "1"}) as parent:

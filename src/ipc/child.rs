@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, set_parent_process_death_signal};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitOptions, kill_process_group, pidfd_open, set_parent_process_death_signal, waitpgid,
+};
 
 use super::channel::Channel;
 use super::log::Watch;
@@ -20,6 +22,9 @@ use crate::pipeline::{ReplicaContext, Wake};
 
 /// Tells a child the process id of its parent: where it has another by the time it looks, it leaves.
 pub const PARENT: &str = "HOSTLER_PARENT";
+
+/// What was killed with a child takes a moment to end; what hangs in the kernel is not waited for.
+const BURIAL: Duration = Duration::from_secs(1);
 
 /// What to start.
 #[derive(Clone, Debug)]
@@ -97,7 +102,7 @@ impl Child {
     /// Kills it with all it started, and says how it ended.
     pub fn kill(&mut self) -> String {
         let before = self.process.try_wait().ok().flatten();
-        if let Some(group) = i32::try_from(self.process.id()).ok().and_then(Pid::from_raw) {
+        if let Some(group) = self.group() {
             // Not found when nobody of the group is left.
             let _gone = kill_process_group(group, Signal::KILL);
         }
@@ -106,11 +111,33 @@ impl Child {
             Err(error) => format!("in a way that could not be learned ({error})"),
         }
     }
+
+    /// The group that it leads, and all that it started is in.
+    fn group(&self) -> Option<Pid> {
+        i32::try_from(self.process.id()).ok().and_then(Pid::from_raw)
+    }
+
+    /// Asks for the end of what the child had started, where this process has inherited it: as the first of a
+    /// container, which a server often is. Nobody else would, and each would keep its place among the processes.
+    fn bury(&self) {
+        let Some(group) = self.group() else { return };
+        let end = Instant::now() + BURIAL;
+        // An error says that no process of the group is this one's child, which is so at once everywhere else.
+        while let Ok(ended) = waitpgid(group, WaitOptions::NOHANG) {
+            if ended.is_none() {
+                if Instant::now() >= end {
+                    return;
+                }
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+    }
 }
 
 impl Drop for Child {
     fn drop(&mut self) {
         self.kill();
+        self.bury();
     }
 }
 
@@ -153,5 +180,49 @@ fn told(status: ExitStatus) -> String {
         (None, Some(9)) => "with signal 9 (killed; where nobody did, the system was out of memory)".to_owned(),
         (None, Some(signal)) => format!("with signal {signal}"),
         (None, None) => "in an unknown way".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::{getpid, set_child_subreaper, test_kill_process};
+
+    use super::*;
+    use crate::device::Device;
+
+    #[test]
+    fn the_first_process_of_a_container_keeps_nothing_of_what_a_child_had_started() {
+        // As the first process is by itself: what loses its parent becomes a child of this one.
+        set_child_subreaper(Some(getpid())).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let context = ReplicaContext {
+            model: "test".into(),
+            replica: 0,
+            device: Device::Cpu,
+            threads: 1,
+            cache_dir: folder.path().to_owned(),
+            wake: Wake::default(),
+        };
+        let launch = Launch {
+            program: "/bin/sh".into(),
+            arguments: ["-c", "sleep 600 & echo $! >draft; mv draft started; wait"]
+                .map(Into::into)
+                .to_vec(),
+            environment: Vec::new(),
+            folder: folder.path().to_owned(),
+        };
+        let (child, _channel) = Child::start(&launch, &context, Wake::default()).unwrap();
+        let end = Instant::now() + Duration::from_secs(10);
+        let started = loop {
+            if let Ok(text) = std::fs::read_to_string(folder.path().join("started")) {
+                break Pid::from_raw(text.trim().parse().unwrap()).unwrap();
+            }
+            assert!(Instant::now() < end, "the child started nothing");
+            std::thread::sleep(Duration::from_millis(1));
+        };
+        test_kill_process(started).unwrap();
+        drop(child);
+        // One that has ended and that nobody has asked about would still be found.
+        assert!(test_kill_process(started).is_err());
     }
 }

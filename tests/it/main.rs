@@ -27,6 +27,7 @@ mod python_kserve;
 mod python_noise;
 mod python_potassium;
 mod python_processes;
+mod python_redis;
 mod python_tensors;
 mod streaming;
 mod support;

@@ -106,11 +106,17 @@ async fn after_max_requests_a_process_is_replaced_without_a_gap() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_process_outlives_a_server_that_is_killed() {
-    let models = r#"[{"model":"trouble_pid","replicas":2},{"model":"banana_hello"}]"#;
+    let models = r#"[{"model":"trouble_pid","replicas":2},{"model":"banana_hello"},{"model":"trouble_children"}]"#;
     let mut server = Binary::folders(&python_dir(), models).await;
     let id = server.child.id();
-    eventually("each replica has its process", async || children(id).len() == 3).await;
-    let processes = children(id);
+    eventually("each replica has its process", async || children(id).len() == 4).await;
+    let mut processes = children(id);
+    // Of those that an author's code starts the system knows nothing: it ends the server's own children only.
+    for what in ["sleep", "fork"] {
+        let told = server.client.post("/trouble_children", &json!(what)).await.ok();
+        processes.push(told["child"].as_u64().unwrap());
+    }
+    assert!(processes.iter().all(|pid| is_running(*pid)));
     let busy = {
         let client = server.client.clone();
         tokio::spawn(async move {

@@ -5,6 +5,7 @@ mod binary;
 mod client;
 mod fake;
 pub mod python;
+pub mod redis;
 mod server;
 
 pub use binary::{Binary, command};

@@ -1,5 +1,5 @@
 from potassium import Potassium, Request, Response
-from potassium.store import Store, RedisConfig
+from potassium.store import Store
 
 app = Potassium("store")
 
@@ -25,12 +25,6 @@ def set_value(context: dict, request: Request) -> Response:
 @app.handler("/get")
 def get_value(context: dict, request: Request) -> Response:
     return Response(json={"value": store.get(request.json["key"])})
-
-
-@app.handler("/redis")
-def redis(context: dict, request: Request) -> Response:
-    own = Store(backend="redis", config=RedisConfig(host="localhost", port=request.json["port"]))
-    return Response(json={"value": own.get(request.json["key"])})
 
 
 if __name__ == "__main__":

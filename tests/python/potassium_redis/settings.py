@@ -1,0 +1,4 @@
+"""Where the Redis is that all replicas share."""
+
+HOST = "localhost"
+PORT = "6379"
