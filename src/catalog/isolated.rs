@@ -37,6 +37,8 @@ pub struct Isolated {
     folder: PathBuf,
     options: Options,
     max_batch_size: usize,
+    /// In steps between which calls join and pieces go out, as a task that streams; else in one run of all calls.
+    stepwise: bool,
     signature: Option<Signature>,
     start_timeout: Duration,
     call_timeout: Duration,
@@ -61,6 +63,7 @@ impl Isolated {
                 file: settings.file.clone(),
             },
             max_batch_size,
+            stepwise: contract.streams,
             signature: contract.signature().cloned(),
             start_timeout: settings.start_timeout().unwrap_or(surroundings.wait_timeout),
             call_timeout: settings
@@ -102,7 +105,7 @@ impl Isolated {
                 // Paths of the environment may be relative to it.
                 folder: working_dir,
             },
-            order: Order::Batch,
+            order: if self.stepwise { Order::Concurrent } else { Order::Batch },
             signature: self.signature.clone(),
             start_timeout: self.start_timeout,
             call_timeout: self.call_timeout,

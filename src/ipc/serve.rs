@@ -1,6 +1,12 @@
 //! The child's side for pipelines of this program: what `isolation = "process"` runs.
+//!
+//! One thread does all. A pipeline that lets requests join between its steps looks at the wire there: calls that came
+//! join, pieces and answers that are ready go out.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -15,7 +21,7 @@ use super::translate::{bytes_of, lay_out, tensor_of};
 use crate::contract::Contract;
 use crate::error::Error;
 use crate::payload::{Chunk, Output, Payload, Tensors};
-use crate::pipeline::{Batch, Event, Pipeline, ReplyReceiver, Request, RequestState, stream, unary};
+use crate::pipeline::{Admit, Batch, Event, Pipeline, ReplyReceiver, Request, RequestState, RunControl, stream, unary};
 use crate::tensor::Tensor;
 
 /// Why serving ended before it should.
@@ -38,9 +44,24 @@ struct Slot {
     output: Option<Own>,
 }
 
+/// A call that the pipeline has and has not answered.
+struct Open {
+    head: Head,
+    state: Arc<RequestState>,
+    receiver: ReplyReceiver,
+}
+
 struct Side {
     channel: Channel,
     slots: Vec<Slot>,
+    contract: Arc<Contract>,
+    open: Vec<Open>,
+    /// Calls for which there was no room in the run under way.
+    late: VecDeque<Request>,
+    /// The other side wants no more answers after those under way.
+    stopped: bool,
+    /// What went wrong with the wire while the pipeline ran.
+    fault: Option<ServeError>,
 }
 
 /// Serves one pipeline over a socket until the other side stops it or goes.
@@ -51,75 +72,160 @@ pub fn serve(
     socket: OwnedFd,
     load: impl FnOnce(&Hello) -> Result<(Arc<Contract>, Box<dyn Pipeline>), Error>,
 ) -> Result<(), ServeError> {
-    let mut side = Side {
-        channel: Channel::new(socket, None),
-        slots: Vec::new(),
+    let mut channel = Channel::new(socket, None);
+    let Some(first) = next(&mut channel)? else {
+        return Ok(());
     };
-    let Some(first) = side.next()? else { return Ok(()) };
     if first.head.kind != Kind::Hello {
         return Err(ServeError::Protocol("the first message was no HELLO"));
     }
     let hello: Hello = serde_json::from_slice(&first.meta)
         .map_err(|_| ServeError::Protocol("HELLO cannot be read; both sides must be of one release"))?;
-    side.slots.resize_with(hello.window.max(1), Slot::default);
     let (contract, mut pipeline) = match load(&hello) {
         Ok(loaded) => loaded,
-        Err(error) => return side.failed(error),
+        Err(error) => return failed(&mut channel, error),
     };
     let loaded = serde_json::json!({"version": VERSION, "pid": std::process::id()}).to_string();
-    side.tell(Kind::Loaded, loaded.as_bytes())?;
+    tell(&mut channel, Kind::Loaded, loaded.as_bytes())?;
     if let Err(error) = pipeline.compile() {
-        return side.failed(error);
+        return failed(&mut channel, error);
     }
-    side.tell(Kind::Ready, &[])?;
-    side.answer_calls(&contract, pipeline.as_mut())
+    tell(&mut channel, Kind::Ready, &[])?;
+    let mut slots = Vec::new();
+    slots.resize_with(hello.window.max(1), Slot::default);
+    let side = Side {
+        channel,
+        slots,
+        contract,
+        open: Vec::new(),
+        late: VecDeque::new(),
+        stopped: false,
+        fault: None,
+    };
+    answer_calls(&Rc::new(RefCell::new(side)), pipeline.as_mut(), hello.max_batch_size)
+}
+
+/// The next frame; `None` when the other side is gone.
+fn next(channel: &mut Channel) -> Result<Option<Frame>, ServeError> {
+    loop {
+        if let Some(frame) = channel.next()? {
+            return Ok(Some(frame));
+        }
+        if channel.wait(None)? == Waited::Closed {
+            return Ok(None);
+        }
+    }
+}
+
+fn tell(channel: &mut Channel, kind: Kind, meta: &[u8]) -> Result<(), ServeError> {
+    channel.send(Head::process(kind), meta, &[], None)?;
+    Ok(channel.flush()?)
+}
+
+fn failed(channel: &mut Channel, error: Error) -> Result<(), ServeError> {
+    let message = error.message().to_owned();
+    let meta = serde_json::to_vec(&Failed { message }).unwrap_or_default();
+    tell(channel, Kind::Failed, &meta)?;
+    Err(ServeError::Load(error))
+}
+
+/// Runs the pipeline over calls that were sent together, until the other side stops it or goes.
+fn answer_calls(side: &Rc<RefCell<Side>>, pipeline: &mut dyn Pipeline, most: usize) -> Result<(), ServeError> {
+    let mut requests = Vec::new();
+    loop {
+        let late = side.borrow_mut().late.pop_front();
+        if let Some(request) = late {
+            requests.push(request);
+        } else if side.borrow().stopped {
+            return Ok(());
+        } else {
+            let frame = next(&mut side.borrow_mut().channel)?;
+            let Some(frame) = frame else { return Ok(()) };
+            let more = frame.head.has(flags::MORE);
+            let request = side.borrow_mut().take(frame)?;
+            requests.extend(request);
+            if more || requests.is_empty() {
+                continue;
+            }
+        }
+        let source = Joining(Rc::clone(side));
+        let control = Arc::new(RunControl::default());
+        let mut batch = Batch::with_source(std::mem::take(&mut requests), most, Box::new(source), control);
+        if let Err(error) = pipeline.run(&mut batch) {
+            batch.iter_mut().for_each(|r| r.finish(Err(error.clone())));
+        }
+        drop(batch);
+        let mut side = side.borrow_mut();
+        side.tell_what_is_ready(true)?;
+        if let Some(fault) = side.fault.take() {
+            return Err(fault);
+        }
+    }
+}
+
+/// Lets calls join that came while the pipeline was at work.
+struct Joining(Rc<RefCell<Side>>);
+
+impl Admit for Joining {
+    fn admit(&mut self, rows: usize) -> Vec<Request> {
+        let mut side = self.0.borrow_mut();
+        let joined = side.look(rows);
+        joined.unwrap_or_else(|fault| {
+            // Nobody will read an answer: what is under way ends as if its clients had left.
+            side.open.iter().for_each(|open| open.state.cancel());
+            side.fault.get_or_insert(fault);
+            Vec::new()
+        })
+    }
 }
 
 impl Side {
-    fn next(&mut self) -> Result<Option<Frame>, ServeError> {
-        loop {
-            if let Some(frame) = self.channel.next()? {
-                return Ok(Some(frame));
-            }
-            if self.channel.wait(None)? == Waited::Closed {
-                return Ok(None);
-            }
-        }
-    }
-
-    fn tell(&mut self, kind: Kind, meta: &[u8]) -> Result<(), ServeError> {
-        self.channel.send(Head::process(kind), meta, &[], None)?;
-        Ok(self.channel.flush()?)
-    }
-
-    fn failed(&mut self, error: Error) -> Result<(), ServeError> {
-        let message = error.message().to_owned();
-        let meta = serde_json::to_vec(&Failed { message }).unwrap_or_default();
-        self.tell(Kind::Failed, &meta)?;
-        Err(ServeError::Load(error))
-    }
-
-    fn answer_calls(&mut self, contract: &Contract, pipeline: &mut dyn Pipeline) -> Result<(), ServeError> {
-        let mut calls = Vec::new();
-        while let Some(mut frame) = self.next()? {
-            match frame.head.kind {
-                Kind::Call => {
-                    if let Some(fd) = frame.fd.take() {
-                        self.slot(frame.head.slot)?.input = Some(fd);
-                    }
-                    let more = frame.head.has(flags::MORE);
-                    calls.push(frame);
-                    if !more {
-                        self.run(contract, pipeline, std::mem::take(&mut calls))?;
-                    }
+    /// Sends what is ready, takes in what has come, and gives calls up to `rows` rows.
+    fn look(&mut self, rows: usize) -> Result<Vec<Request>, ServeError> {
+        self.tell_what_is_ready(false)?;
+        // What was cancelled is worth knowing of also where there is no room for more.
+        while !self.stopped {
+            match self.channel.next()? {
+                Some(frame) => {
+                    let request = self.take(frame)?;
+                    self.late.extend(request);
                 }
-                Kind::Stop => break,
-                // A run under way is not interrupted: the other side ends the process when it will not wait.
-                Kind::Cancel => {}
-                _ => return Err(ServeError::Protocol("a message that is not for a child")),
+                None if self.channel.wait(Some(Instant::now()))? == Waited::Data => {}
+                None => break,
             }
         }
-        Ok(())
+        let (mut joined, mut taken) = (Vec::new(), 0);
+        while taken < rows
+            && let Some(request) = self.late.pop_front()
+        {
+            taken += request.rows();
+            joined.push(request);
+        }
+        Ok(joined)
+    }
+
+    /// Takes a message; gives the request, where it is a call that can be read.
+    fn take(&mut self, mut frame: Frame) -> Result<Option<Request>, ServeError> {
+        match frame.head.kind {
+            Kind::Call => {
+                if let Some(fd) = frame.fd.take() {
+                    self.slot(frame.head.slot)?.input = Some(fd);
+                }
+                self.open(&frame)
+            }
+            Kind::Stop => {
+                self.stopped = true;
+                Ok(None)
+            }
+            Kind::Cancel => {
+                let called = |open: &&Open| open.head.call == frame.head.call;
+                if let Some(open) = self.open.iter().find(called) {
+                    open.state.cancel();
+                }
+                Ok(None)
+            }
+            _ => Err(ServeError::Protocol("a message that is not for a child")),
+        }
     }
 
     fn slot(&mut self, slot: u16) -> Result<&mut Slot, ServeError> {
@@ -127,42 +233,54 @@ impl Side {
         place.ok_or(ServeError::Protocol("a slot outside of the window"))
     }
 
-    fn run(&mut self, contract: &Contract, pipeline: &mut dyn Pipeline, frames: Vec<Frame>) -> Result<(), ServeError> {
-        let (mut requests, mut waiting) = (Vec::new(), Vec::new());
-        for frame in frames {
-            let meta: CallMeta<'_> = if frame.meta.is_empty() {
-                CallMeta::default()
-            } else {
-                serde_json::from_slice(&frame.meta).map_err(|_| ServeError::Protocol("a call that cannot be read"))?
-            };
-            match self.input(contract, &frame, &meta) {
-                Ok(input) => {
-                    let now = Instant::now();
-                    // Chunks are sent when the run is over; the buffer must hold them all until then.
-                    let (reply, receiver) = if meta.stream { stream(now, 1 << 16) } else { unary(now) };
-                    let id = meta.id.as_deref().unwrap_or_default().into();
-                    let rows = input.rows();
-                    let request = Request::new(id, rows, RequestState::new(input), reply);
-                    requests.push(request.with_handler(meta.handler));
-                    waiting.push((frame.head, receiver));
-                }
-                Err(error) => self.refuse(frame.head, &error)?,
+    fn open(&mut self, frame: &Frame) -> Result<Option<Request>, ServeError> {
+        let meta: CallMeta<'_> = if frame.meta.is_empty() {
+            CallMeta::default()
+        } else {
+            serde_json::from_slice(&frame.meta).map_err(|_| ServeError::Protocol("a call that cannot be read"))?
+        };
+        let input = match self.input(frame, &meta) {
+            Ok(input) => input,
+            Err(error) => {
+                self.refuse(frame.head, &error)?;
+                self.channel.flush()?;
+                return Ok(None);
+            }
+        };
+        let now = Instant::now();
+        // A pipeline without steps has its chunks sent when it is done; the buffer must hold them all until then.
+        let (reply, receiver) = if meta.stream { stream(now, 1 << 16) } else { unary(now) };
+        let (rows, state) = (input.rows(), RequestState::new(input));
+        self.open.push(Open {
+            head: frame.head,
+            state: Arc::clone(&state),
+            receiver,
+        });
+        let id = meta.id.as_deref().unwrap_or_default().into();
+        Ok(Some(Request::new(id, rows, state, reply).with_handler(meta.handler)))
+    }
+
+    /// Sends chunks and answers that are there. When the run is `over`, all are, or will never be.
+    fn tell_what_is_ready(&mut self, over: bool) -> Result<(), ServeError> {
+        let mut still = Vec::with_capacity(self.open.len());
+        for mut open in std::mem::take(&mut self.open) {
+            while let Some(Event::Chunk(chunk)) = open.receiver.try_next() {
+                self.chunk(open.head, &chunk)?;
+            }
+            let unanswered = || Error::pipeline("the pipeline returned without an answer to this request");
+            match open.receiver.try_last() {
+                Some(last) => self.answer(open.head, last.result)?,
+                None if over => self.answer(open.head, Err(unanswered()))?,
+                None => still.push(open),
             }
         }
-        let mut batch = Batch::new(requests);
-        if let Err(error) = pipeline.run(&mut batch) {
-            batch.iter_mut().for_each(|r| r.finish(Err(error.clone())));
-        }
-        drop(batch);
-        for (head, receiver) in waiting {
-            self.answer(head, receiver, contract)?;
-        }
+        self.open = still;
         Ok(self.channel.flush()?)
     }
 
-    fn input(&self, contract: &Contract, frame: &Frame, meta: &CallMeta<'_>) -> Result<Payload, Error> {
+    fn input(&self, frame: &Frame, meta: &CallMeta<'_>) -> Result<Payload, Error> {
         let Some(placed) = &meta.tensors else {
-            return contract.decode(&frame.body);
+            return self.contract.decode(&frame.body);
         };
         let one = |placed: &Placed| {
             let bytes = self
@@ -194,24 +312,15 @@ impl Side {
         memory::read(std::os::fd::AsFd::as_fd(memory), placed.offset, placed.size)
     }
 
-    fn answer(&mut self, call: Head, mut receiver: ReplyReceiver, contract: &Contract) -> Result<(), ServeError> {
+    fn answer(&mut self, call: Head, result: Result<Output, Error>) -> Result<(), ServeError> {
         let head = Head {
             kind: Kind::Answer,
             flags: 0,
             ..call
         };
-        while let Some(Event::Chunk(chunk)) = receiver.try_next() {
-            self.chunk(call, &chunk)?;
-        }
-        let result = receiver.try_last().map(|last| last.result);
-        let result = result.unwrap_or_else(|| {
-            Err(Error::pipeline(
-                "the pipeline returned without an answer to this request",
-            ))
-        });
         match result {
             Ok(Output::Json(text)) => self.channel.send(head, &[], &text, None)?,
-            Ok(Output::Tensors(tensors)) => self.tensors(head, &tensors, contract)?,
+            Ok(Output::Tensors(tensors)) => self.tensors(head, &tensors)?,
             Ok(Output::Media { content_type, bytes }) => {
                 let meta = AnswerMeta {
                     media: Some(content_type),
@@ -260,9 +369,10 @@ impl Side {
         Ok(self.channel.send(head, &meta, &body, None)?)
     }
 
-    fn tensors(&mut self, mut head: Head, tensors: &[Tensor], contract: &Contract) -> Result<(), ServeError> {
+    fn tensors(&mut self, mut head: Head, tensors: &[Tensor]) -> Result<(), ServeError> {
         let parts: Vec<Bytes> = tensors.iter().map(bytes_of).collect();
         let (in_memory, offsets, size) = lay_out(&parts);
+        let contract = Arc::clone(&self.contract);
         let specs = contract.signature().map(|s| &s.outputs[..]).unwrap_or_default();
         let place = |(i, tensor): (usize, &Tensor)| Placed {
             name: specs.get(i).map_or_else(|| i.to_string(), |spec| spec.name.clone()),

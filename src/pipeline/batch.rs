@@ -7,7 +7,7 @@ use super::request::{Request, RequestState};
 
 /// Where waiting requests come from between the steps of an iterative model.
 pub trait Admit {
-    /// Up to `rows` rows of requests that wait now; never blocks.
+    /// Up to `rows` rows of requests that wait now; never blocks. Called between steps also when there is no room.
     fn admit(&mut self, rows: usize) -> Vec<Request>;
 }
 
@@ -99,7 +99,7 @@ impl Batch {
 
     /// As [`Batch::admit`], for a pipeline that has taken its requests out and knows itself how many it can take.
     pub fn admit_up_to(&mut self, free: usize) -> usize {
-        let Some(source) = self.source.as_mut().filter(|_| free > 0) else {
+        let Some(source) = &mut self.source else {
             return 0;
         };
         let mut joined = source.admit(free);

@@ -65,8 +65,12 @@ fn agree(a: &Value, b: &Value) -> bool {
 }
 
 async fn compare(client: &Client, model: &str, requests: &[Value]) {
-    let here = ask_all(client, &format!("/{model}"), requests).await;
-    let apart = ask_all(client, &format!("/{model}_apart"), requests).await;
+    compare_paths(client, &format!("/{model}"), &format!("/{model}_apart"), requests).await;
+}
+
+async fn compare_paths(client: &Client, here: &str, apart: &str, requests: &[Value]) {
+    let here = ask_all(client, here, requests).await;
+    let apart = ask_all(client, apart, requests).await;
     for ((here, apart), request) in here.iter().zip(&apart).zip(requests) {
         assert!(agree(here, apart), "{here}\n{apart}\n{request}");
     }
@@ -207,4 +211,58 @@ async fn no_process_outlives_a_server_that_is_killed() {
         !processes.iter().any(|pid| is_running(*pid))
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_streams_from_its_process_and_a_short_one_joins_it_between_steps() {
+    let models = tempfile::tempdir().unwrap();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models/text_generation");
+    for name in ["here", "apart"] {
+        let copy = models.path().join(name);
+        std::fs::create_dir(&copy).unwrap();
+        for entry in std::fs::read_dir(&source).unwrap() {
+            let file = entry.unwrap().path();
+            std::fs::copy(&file, copy.join(file.file_name().unwrap())).unwrap();
+        }
+    }
+    std::fs::write(models.path().join("apart/model.toml"), PROCESS).unwrap();
+    let server = Binary::folders(models.path(), r#"[{"model":"here"},{"model":"apart"}]"#).await;
+    let client = &server.client;
+    // Goes on until the model's positions end.
+    let long = json!({"prompt": "c", "max_new_tokens": 1000});
+    let mut joined = 0;
+    for _ in 0..5 {
+        let request = client.http.post(format!("{}/apart", client.url));
+        let request = request.header("accept", "text/event-stream").body(long.to_string());
+        let mut stream = request.send().await.unwrap().bytes_stream();
+        let mut told = stream.next().await.unwrap().unwrap().to_vec();
+        let short = client
+            .post("/apart", &json!({"prompt": "The", "max_new_tokens": 1}))
+            .await
+            .ok();
+        assert_eq!(short["generated_tokens"], 1);
+        let before = String::from_utf8_lossy(&told).matches("data:").count();
+        while let Some(piece) = stream.next().await {
+            told.extend(piece.unwrap());
+        }
+        let told = String::from_utf8(told).unwrap();
+        let pieces = told.matches("data:").count();
+        // The first pieces had come while the rest was not written yet.
+        joined += usize::from(before < pieces / 2);
+        let whole = client.post("/here", &long).await.ok();
+        let result = told.split("event: result\ndata: ").nth(1).unwrap();
+        assert_eq!(serde_json::from_str::<Value>(result).unwrap(), whole);
+    }
+    assert!(joined > 0, "no text streamed");
+    // A reader that leaves ends its text, and its process goes on.
+    let before = children(server.child.id());
+    for _ in 0..40 {
+        let request = client.http.post(format!("{}/apart", client.url));
+        let request = request.header("accept", "text/event-stream").body(long.to_string());
+        let mut stream = request.send().await.unwrap().bytes_stream();
+        stream.next().await.unwrap().unwrap();
+    }
+    let request = |n: usize| json!({"prompt": "The garden", "max_new_tokens": 1 + n % 40});
+    compare_paths(client, "/here", "/apart", &(0..60).map(request).collect::<Vec<_>>()).await;
+    assert_eq!(children(server.child.id()), before);
 }
