@@ -283,6 +283,10 @@ mod tests {
             name(&silent, Some(&config("BertForSequenceClassification"))).0,
             "text-classification"
         );
+        assert_eq!(
+            name(&silent, Some(&config("DeiTForImageClassificationWithTeacher"))).0,
+            "image-classification"
+        );
         let judge = HfConfig {
             label2id: [("entailment".to_owned(), 0.into())].into(),
             ..config("BertForSequenceClassification")

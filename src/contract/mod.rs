@@ -3,6 +3,7 @@
 //! Every protocol, the docs, the validator and the dashboard read it. A leaf: knows no model, no pipeline and
 //! no protocol; a decoder that a static type brings is called through a plain function.
 
+mod media;
 mod schema;
 mod signature;
 mod tensor_json;
@@ -16,6 +17,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+pub use media::{Bodies, FromMedia, essence};
 pub use schema::Schema;
 pub use signature::{Dim, Signature, TensorSpec};
 pub use tensor_json::fields as tensors_as_json;
@@ -39,6 +41,8 @@ pub struct Contract {
     pub streams: bool,
     /// Media types, beside JSON, that an answer may be asked for with `Accept`.
     pub media: Vec<String>,
+    /// Bodies, beside JSON, that a request may come in.
+    pub bodies: Bodies,
     pub examples: Vec<Example>,
     form: Form,
 }
@@ -77,12 +81,17 @@ pub struct RawForm {
 }
 
 type Decode = fn(&[u8]) -> Result<Box<dyn Any + Send>, serde_json::Error>;
+type DecodeMedia = fn(Raw) -> Result<Box<dyn Any + Send>, Error>;
 
 #[derive(Debug)]
 enum Form {
     /// A static type: bytes are decoded straight into it. Where its schema says more than the type can (bounds,
     /// lengths, patterns), the value is validated before.
-    Typed { decode: Decode, constrained: bool },
+    Typed {
+        decode: Decode,
+        constrained: bool,
+        media: Option<DecodeMedia>,
+    },
     /// Any JSON value that the schema allows.
     Json,
     /// The body goes on as it came, once it is known to be JSON that the schema allows.
@@ -94,6 +103,13 @@ enum Form {
 /// The media type of raw bytes.
 pub const OCTET_STREAM: &str = "application/octet-stream";
 
+/// Raw bytes as a model's only input.
+const RAW_TENSOR: Bodies = Bodies {
+    media: &[OCTET_STREAM],
+    about: "The little-endian elements of the only input in C order. The batch axis is one; one further dynamic axis \
+            follows from the length.",
+};
+
 impl Contract {
     fn new(input: Schema, output: Schema, form: Form) -> Self {
         Self {
@@ -101,6 +117,7 @@ impl Contract {
             output,
             streams: false,
             media: Vec::new(),
+            bodies: Bodies::default(),
             examples: Vec::new(),
             form,
         }
@@ -115,7 +132,26 @@ impl Contract {
         let decode: Decode = |body| serde_json::from_slice::<I>(body).map(|v| Box::new(v) as Box<dyn Any + Send>);
         let input = Schema::of::<I>();
         let constrained = input.is_constrained();
-        Self::new(input, Schema::of::<O>(), Form::Typed { decode, constrained })
+        let form = Form::Typed {
+            decode,
+            constrained,
+            media: None,
+        };
+        Self::new(input, Schema::of::<O>(), form)
+    }
+
+    /// The same contract of a static type, whose input may come in bodies of other media types, too.
+    #[must_use]
+    pub fn with_media<I: FromMedia + Send + 'static>(mut self) -> Self {
+        if let Form::Typed { media, .. } = &mut self.form {
+            let read: DecodeMedia = |raw| I::from_media(raw).map(|v| Box::new(v) as Box<dyn Any + Send>);
+            *media = Some(read);
+            self.bodies = Bodies {
+                media: I::MEDIA,
+                about: I::ABOUT,
+            };
+        }
+        self
     }
 
     /// As [`Contract::typed`], for answers that come in pieces of `O`; together they are a list.
@@ -170,8 +206,12 @@ impl Contract {
         );
         let results = tensor_schema(&signature.outputs, signature.optional_batch_axis());
         let output = json!({"type": "object", "required": ["results"], "properties": {"results": results}});
+        let one_input = signature.inputs.len() == 1;
         let mut contract = Self::new(input, Schema::new(output, Vec::new()), Form::Tensors(signature));
         contract.media = vec![OCTET_STREAM.to_owned()];
+        if one_input {
+            contract.bodies = RAW_TENSOR;
+        }
         contract
     }
 
@@ -189,11 +229,6 @@ impl Contract {
         }
     }
 
-    /// Whether the body may be raw bytes of the only input.
-    pub fn takes_raw(&self) -> bool {
-        self.signature().is_some_and(|s| s.inputs.len() == 1)
-    }
-
     /// Decodes a JSON body.
     ///
     /// # Errors
@@ -201,7 +236,9 @@ impl Contract {
     pub fn decode(&self, body: &[u8]) -> Result<Payload, Error> {
         match &self.form {
             Form::Tensors(signature) => tensor_json::decode(signature, body).map(Payload::Tensors),
-            Form::Typed { decode, constrained } => {
+            Form::Typed {
+                decode, constrained, ..
+            } => {
                 if *constrained {
                     self.validated(body)?;
                 }
@@ -232,14 +269,17 @@ impl Contract {
         }))
     }
 
-    /// Takes the whole body as the raw little-endian bytes of the only input.
+    /// Decodes a body of one of the media types of [`Contract::bodies`].
     ///
     /// # Errors
-    /// When the model has no single input of fixed-size elements, or the length fits no shape.
-    pub fn decode_raw(&self, body: Bytes) -> Result<Payload, Error> {
-        match self.signature() {
-            Some(signature) => tensor_raw::decode(signature, body).map(Payload::Tensors),
-            None => Err(Error::new(
+    /// What is wrong with the body; unsupported media type where the contract has no such bodies.
+    pub fn decode_media(&self, raw: Raw) -> Result<Payload, Error> {
+        match &self.form {
+            Form::Tensors(signature) => tensor_raw::decode(signature, raw.body).map(Payload::Tensors),
+            Form::Typed { media: Some(read), .. } => read(raw).map(Payload::Typed),
+            // It goes on as it came, with what is needed to read it.
+            Form::Raw(_) => Ok(Payload::Raw(Raw { told: true, ..raw })),
+            Form::Typed { media: None, .. } | Form::Json => Err(Error::new(
                 crate::error::Kind::UnsupportedMediaType,
                 "this model takes JSON; send Content-Type: application/json",
             )),
@@ -404,6 +444,36 @@ mod tests {
         assert_eq!(error.detail()[0].loc, ["body", "top_k"]);
         let error = contract.decode(br#"{"question":"a","top_k":300}"#).err().unwrap();
         assert_eq!(error.kind(), Kind::InvalidInput);
+    }
+
+    impl FromMedia for Question {
+        const MEDIA: &'static [&'static str] = &["text/markdown"];
+        const ABOUT: &'static str = "The question.";
+
+        fn from_media(raw: Raw) -> Result<Self, Error> {
+            let question = String::from_utf8_lossy(&raw.body).into_owned();
+            Ok(Self { question, top_k: 1 })
+        }
+    }
+
+    #[test]
+    fn a_typed_contract_reads_bodies_of_its_own_media_types() {
+        let raw = || Raw {
+            body: Bytes::from_static(b"why?"),
+            content_type: Some("text/markdown".into()),
+            ..Raw::default()
+        };
+        let contract = Contract::typed::<Question, Answer>().with_media::<Question>();
+        assert!(contract.bodies.take("Text/Markdown; charset=utf-8") && !contract.bodies.take("text/html"));
+        let read = contract.decode_media(raw()).unwrap().into_typed::<Question>().unwrap();
+        assert_eq!(read.question, "why?");
+        // For another process it goes on as it came.
+        let Payload::Raw(sent) = contract.forwarded().decode_media(raw()).unwrap() else {
+            panic!("not raw");
+        };
+        assert!(sent.told && sent.body == "why?");
+        let refused = Contract::typed::<Question, Answer>().decode_media(raw());
+        assert_eq!(refused.err().unwrap().kind(), Kind::UnsupportedMediaType);
     }
 
     #[test]

@@ -5,36 +5,30 @@ use axum::http::{HeaderMap, header};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 
+use crate::contract::{Bodies, essence};
 use crate::error::{Error, Kind};
 
-/// The form of a body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    Json,
-    Raw,
-}
-
-/// What the content type says. JSON is also taken where a client names no type, or the one its tool sends by
-/// itself (`curl -d`).
+/// The media type of a body that is one of the contract's own; `None` for JSON, which is also what a body is where a
+/// client names no type, or the one its tool sends by itself (`curl -d`).
 ///
 /// # Errors
 /// Unsupported media type for anything else.
-pub fn form(headers: &HeaderMap) -> Result<Form, Error> {
+pub fn media(headers: &HeaderMap, bodies: &Bodies) -> Result<Option<String>, Error> {
     let Some(value) = headers.get(header::CONTENT_TYPE) else {
-        return Ok(Form::Json);
+        return Ok(None);
     };
-    let text = value.to_str().unwrap_or_default();
-    let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let essence = essence(value.to_str().unwrap_or_default());
+    if bodies.take(&essence) {
+        return Ok(Some(essence));
+    }
     match essence.as_str() {
-        "" | "application/json" | "application/x-www-form-urlencoded" | "text/plain" | "text/json" => Ok(Form::Json),
-        crate::contract::OCTET_STREAM => Ok(Form::Raw),
-        other if other.ends_with("+json") => Ok(Form::Json),
-        other => Err(Error::new(
-            Kind::UnsupportedMediaType,
-            format!(
-                "Content-Type {other} is not taken here; send application/json, or application/octet-stream to a tensor model with one input"
-            ),
-        )),
+        "" | "application/json" | "application/x-www-form-urlencoded" | "text/plain" | "text/json" => Ok(None),
+        other if other.ends_with("+json") => Ok(None),
+        other => {
+            let taken: Vec<&str> = ["application/json"].iter().chain(bodies.media).copied().collect();
+            let message = format!("Content-Type {other} is not taken here; send {}", taken.join(" or "));
+            Err(Error::new(Kind::UnsupportedMediaType, message))
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use axum::http::{HeaderMap, Method, Response};
 use axum::response::IntoResponse;
 use bytes::Bytes;
 
-use super::body::{self, Form};
+use super::body;
 use super::error::HttpError;
 use super::request::{Wanted, timeout};
 use super::respond::{answer, id_header, timing_headers};
@@ -58,7 +58,8 @@ pub enum Delivery {
 
 /// A body that was read, and what its headers say of it.
 pub struct Read {
-    pub form: Form,
+    /// The media type, where the body is no JSON but one of those the contract names.
+    pub media: Option<String>,
     pub body: Bytes,
     /// What the client grants.
     pub timeout: Option<Duration>,
@@ -96,13 +97,13 @@ impl<'a> Exchange<'a> {
     /// # Errors
     /// A media type that is not taken, a deadline that is no number, a body that is too large or breaks off.
     pub async fn read(&self, headers: &HeaderMap, body: Body, contract: &Contract) -> Result<Read, Error> {
-        let form = match contract.raw_form() {
-            Some(raw) if raw.any || raw.told => Form::Raw,
-            _ => body::form(headers)?,
+        let media = match contract.raw_form() {
+            Some(raw) if raw.any || raw.told => None,
+            _ => body::media(headers, &contract.bodies)?,
         };
         let timeout = timeout(headers)?;
         let body = body::read(headers, body, self.front.max_body).await?;
-        Ok(Read { form, body, timeout })
+        Ok(Read { media, body, timeout })
     }
 
     /// Submits a decoded request. A protocol may submit several before it waits for the first.

@@ -11,13 +11,12 @@ use axum::http::{Method, Response, header};
 use axum::response::IntoResponse;
 use serde_json::json;
 
-use super::body::Form;
 use super::exchange::{Delivery, Exchange, Protocol, Read, decoding};
 use super::request::{Wanted, accepted, wanted};
 use super::router::Front;
 use super::{events, shaped, websocket};
 use crate::error::{Error, Kind};
-use crate::payload::Payload;
+use crate::payload::{Payload, Raw};
 use crate::service::{Pending, Route};
 
 /// Every path that is no fixed route: a model's endpoint, or nothing.
@@ -70,11 +69,16 @@ async fn call(front: &Arc<Front>, request: Request, exchange: &mut Exchange<'_>)
 fn input(route: &Route, parts: &Parts, read: Read) -> Result<Payload, Error> {
     let contract = route.contract();
     let size = read.body.len();
-    let mut input = match read.form {
-        Form::Raw if contract.raw_form().is_none() => contract.decode_raw(read.body)?,
+    let mut input = match read.media {
+        Some(media) => contract.decode_media(Raw {
+            body: read.body,
+            content_type: Some(media),
+            query: parts.uri.query().map(str::to_owned),
+            ..Raw::default()
+        })?,
         // A request with a verb that brings no body.
-        _ if size == 0 && parts.method != Method::POST => contract.decode_body("{}".into())?,
-        _ => decoding(size, || contract.decode_body(read.body))?,
+        None if size == 0 && parts.method != Method::POST => contract.decode_body("{}".into())?,
+        None => decoding(size, || contract.decode_body(read.body))?,
     };
     if let Payload::Raw(raw) = &mut input
         && raw.told

@@ -20,7 +20,7 @@ use super::message::{AnswerMeta, CallMeta, ChunkMeta, Failed, Hello, Placed, Wir
 use super::translate::{bytes_of, lay_out, tensor_of};
 use crate::contract::Contract;
 use crate::error::Error;
-use crate::payload::{Chunk, Output, Payload, Tensors};
+use crate::payload::{Chunk, Output, Payload, Raw, Tensors};
 use crate::pipeline::{Admit, Batch, Event, Pipeline, ReplyReceiver, Request, RequestState, RunControl, stream, unary};
 use crate::tensor::Tensor;
 
@@ -280,7 +280,17 @@ impl Side {
 
     fn input(&self, frame: &Frame, meta: &CallMeta<'_>) -> Result<Payload, Error> {
         let Some(placed) = &meta.tensors else {
-            return self.contract.decode(&frame.body);
+            let contract = &self.contract;
+            let media = meta.content_type.as_deref().filter(|media| contract.bodies.take(media));
+            let Some(media) = media else {
+                return contract.decode(&frame.body);
+            };
+            return contract.decode_media(Raw {
+                body: frame.body.clone(),
+                content_type: Some(media.to_owned()),
+                query: meta.query.as_deref().map(str::to_owned),
+                ..Raw::default()
+            });
         };
         let one = |placed: &Placed| {
             let bytes = self

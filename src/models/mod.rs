@@ -7,7 +7,10 @@ mod feature_extraction;
 mod fill_mask;
 mod generation;
 mod hf_config;
+mod image_classification;
 mod question_answering;
+mod rows;
+mod scores;
 pub mod tensor;
 mod text;
 mod text2text;
@@ -137,6 +140,7 @@ pub const TASKS: &[Task] = &[
     text2text::TRANSLATION,
     text2text::TASK,
     feature_extraction::TASK,
+    image_classification::TASK,
 ];
 
 /// The task that an architecture shows, `DistilBertForQuestionAnswering` for one, in a folder.

@@ -41,6 +41,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("dotenvy", &["config"]),
     ("crossbeam_channel", &["worker"]),
     ("tokenizers", &["models"]),
+    ("image", &["models/image_classification"]),
     ("clap", &["main.rs"]),
 ];
 

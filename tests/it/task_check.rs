@@ -10,14 +10,30 @@ use crate::support::command;
 use crate::task_support::fixtures;
 
 const SAID: &str = "model.toml says so";
+const IMAGES: &str = "image-classification";
 const SENTENCES: &str = "modules.json shows a model of the sentence-transformers library";
 
 /// Every folder of `tests/fixtures/models`, with its task and why.
-const FOLDERS: [(&str, &str, &str); 17] = [
+const FOLDERS: [(&str, &str, &str); 20] = [
     ("feature_extraction", "feature-extraction", SENTENCES),
     ("feature_extraction_cls", "feature-extraction", SENTENCES),
     ("fill_mask", "fill-mask", "config.json names BertForMaskedLM"),
     ("fill_mask_bytes", "fill-mask", "config.json names RobertaForMaskedLM"),
+    (
+        "image_classification",
+        IMAGES,
+        "config.json names ViTForImageClassification",
+    ),
+    (
+        "image_classification_convnext",
+        IMAGES,
+        "config.json names ConvNextForImageClassification",
+    ),
+    (
+        "image_classification_resnet",
+        IMAGES,
+        "config.json names ResNetForImageClassification",
+    ),
     (
         "question_answering",
         "question-answering",
@@ -243,7 +259,7 @@ fn a_graph_of_no_known_task_is_served_by_its_tensors_and_what_hides_the_task_is_
 #[test]
 fn a_tokenizer_that_is_missing_is_told_by_every_task_on_texts() {
     let names = FOLDERS.map(|(name, task, _)| (name, task));
-    for (name, task) in names {
+    for (name, task) in names.into_iter().filter(|(_, task)| *task != IMAGES) {
         assert_eq!(
             Folder::like(name).without("tokenizer.json").refused(),
             format!("as {task}: tokenizer.json is missing; save_pretrained of the model's fast tokenizer writes it")
@@ -352,6 +368,16 @@ fn keys_and_outputs_that_are_missing_are_told() {
         (
             Folder::like("text_generation").with("model.toml", "task = \"fill-mask\"\n"),
             "as fill-mask: tokenizer_config.json names no mask_token",
+        ),
+        (
+            Folder::like("image_classification").without("preprocessor_config.json"),
+            "as image-classification: preprocessor_config.json is missing; save_pretrained of the model's image processor \
+             writes it",
+        ),
+        (
+            Folder::like("image_classification").with("preprocessor_config.json", "{\"size\": \"large\"}"),
+            "as image-classification: size of preprocessor_config.json is \"large\", expected a number, or height and \
+             width, shortest_edge or longest_edge",
         ),
         (
             Folder::like("fill_mask").architecture("BertForQuestionAnswering"),

@@ -15,7 +15,6 @@ use axum::http::{HeaderValue, Method, Response, StatusCode, header};
 use axum::response::IntoResponse;
 use serde_json::{Value, json};
 
-use super::body::Form;
 use super::exchange::{Delivery, Exchange, Protocol, Read, decoding};
 use super::lines::Lines;
 use super::request::Wanted;
@@ -92,8 +91,8 @@ async fn dispatch(
     let route = endpoint(&routes, model, generate)?;
     let (parts, body) = request.into_parts();
     let read = exchange.read(&parts.headers, body, route.contract()).await?;
-    if read.form == Form::Raw && route.contract().raw_form().is_none() {
-        let message = "V1 takes JSON; send Content-Type: application/json, or raw tensors to the model's own path";
+    if read.media.is_some() {
+        let message = "V1 takes JSON; send Content-Type: application/json, or other bodies to the model's own path";
         return Err(Error::new(Kind::UnsupportedMediaType, message));
     }
     if generate {

@@ -10,7 +10,7 @@ use utoipa::openapi::response::{ResponseBuilder, ResponsesBuilder};
 use super::parts::{
     about, call_headers, content, example, operation_id, renamed, schema, timed, with_failures, with_refusals,
 };
-use crate::contract::{Contract, OCTET_STREAM};
+use crate::contract::Contract;
 use crate::service::{Endpoint, ModelCard};
 
 pub fn item(model: &ModelCard, endpoint: &Endpoint, path: &str) -> PathItem {
@@ -52,15 +52,12 @@ fn request_body(model: &ModelCard, contract: &Contract) -> RequestBody {
     let mut body = RequestBodyBuilder::new()
         .required(Some(Required::True))
         .content("application/json", json.build());
-    if contract.takes_raw() {
-        let raw = json!({"type": "string", "format": "binary", "description": RAW_BODY});
-        body = body.content(OCTET_STREAM, content(&raw));
+    for media in contract.bodies.media {
+        let raw = json!({"type": "string", "format": "binary", "description": contract.bodies.about});
+        body = body.content(*media, content(&raw));
     }
     body.build()
 }
-
-const RAW_BODY: &str = "The little-endian elements of the only input in C order. The batch axis is one; one further \
-dynamic axis follows from the length.";
 
 fn responses(model: &ModelCard, endpoint: &Endpoint) -> ResponsesBuilder {
     let contract = &endpoint.contract;

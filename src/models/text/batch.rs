@@ -1,12 +1,6 @@
-//! Sequences as the tensors a graph takes, padded to the longest of the run, and its outputs row by row.
+//! Sequences as the tensors a graph takes, padded to the longest of the run.
 
-use std::borrow::Cow;
-use std::sync::Arc;
-
-use crate::backend::onnx::OnnxSession;
 use crate::contract::{Dim, Signature, TensorSpec};
-use crate::error::Error;
-use crate::pipeline::Interrupt;
 use crate::tensor::{DType, Tensor};
 
 /// A sequence of tokens: one row of a run.
@@ -14,14 +8,6 @@ pub trait Row {
     fn ids(&self) -> &[u32];
     /// Which part of a pair each token is of.
     fn type_ids(&self) -> &[u32];
-}
-
-/// One row of one output of a run.
-#[derive(Clone, Copy, Debug)]
-pub struct Slice<'a> {
-    /// Without the batch axis; where it has one entry a token, padding counts.
-    pub shape: &'a [usize],
-    pub values: &'a [f32],
 }
 
 /// What a graph takes of a sequence.
@@ -57,11 +43,10 @@ impl Input {
     }
 }
 
-/// How a graph is fed and read, as far as its file tells.
+/// How a graph is fed, as far as its file tells.
 #[derive(Clone, Debug)]
 pub struct Plan {
     inputs: Vec<(String, Input, DType)>,
-    outputs: Vec<String>,
     length: Option<usize>,
 }
 
@@ -104,103 +89,17 @@ impl Plan {
         }
         Ok(Self {
             inputs,
-            outputs: outputs.iter().map(|name| (*name).to_owned()).collect(),
             length: fixed_length(signature),
         })
     }
-}
 
-/// A session that takes sequences.
-pub struct Runner {
-    session: OnnxSession,
-    /// In the session's order.
-    inputs: Vec<(Input, DType)>,
-    /// Where the outputs of the plan stand among the session's.
-    outputs: Vec<usize>,
-    length: Option<usize>,
-    pad: u32,
-}
-
-impl Runner {
-    /// # Errors
-    /// When the session has other inputs or outputs than the plan.
-    pub fn new(session: OnnxSession, plan: &Plan, pad: u32) -> Result<Self, Error> {
-        let absent = |name: &str| Error::pipeline(format!("the loaded graph and its file differ in {name}"));
-        let input = |name: &str| {
-            let known = plan.inputs.iter().find(|(known, ..)| known == name);
-            known
-                .map(|(_, input, dtype)| (*input, *dtype))
-                .ok_or_else(|| absent(name))
-        };
-        let inputs = session.input_names().map(input).collect::<Result<Vec<_>, _>>()?;
-        let output = |name: &String| {
-            let place = session.output_names().position(|known| known == name);
-            place.ok_or_else(|| absent(name))
-        };
-        let outputs = plan.outputs.iter().map(output).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self {
-            session,
-            inputs,
-            outputs,
-            length: plan.length,
-            pad,
-        })
-    }
-
-    /// Ends the run that is under way, from any thread.
-    pub fn interrupt(&self) -> Arc<dyn Interrupt> {
-        self.session.interrupt()
-    }
-
-    /// Runs sequences together. `read` is given the number of each and its part of the plan's outputs, in the plan's
-    /// order, while they are at hand.
-    ///
-    /// # Errors
-    /// What the runtime reports, or outputs that are no numbers for each row.
-    pub fn run<R: Row, T>(
-        &mut self,
-        rows: &[&R],
-        mut read: impl FnMut(usize, &[Slice<'_>]) -> T,
-    ) -> Result<Vec<T>, Error> {
+    /// One input for sequences that run together; `None` when it is not of the plan.
+    pub fn tensor<R: Row>(&self, name: &str, rows: &[&R], pad: u32) -> Option<Tensor> {
+        let (_, input, dtype) = self.inputs.iter().find(|(known, ..)| known == name)?;
         let longest = rows.iter().map(|row| row.ids().len()).max().unwrap_or(0);
         // A text of no tokens still is a row.
         let length = self.length.unwrap_or(longest).max(1);
-        let inputs: Vec<Tensor> = self
-            .inputs
-            .iter()
-            .map(|(input, dtype)| padded(*input, *dtype, rows, length, self.pad))
-            .collect();
-        let tensors = self.session.run(&inputs)?;
-        let outputs = self
-            .outputs
-            .iter()
-            .map(|place| floats(&tensors[*place]).map(|values| (&tensors[*place], values)))
-            .collect::<Result<Vec<_>, _>>()?;
-        if outputs
-            .iter()
-            .any(|(tensor, _)| tensor.shape().first() != Some(&rows.len()))
-        {
-            return Err(Error::pipeline(
-                "the model gave another number of rows than it took; set max_batch_size = 1 for it",
-            ));
-        }
-        let answers = (0..rows.len()).map(|row| {
-            let slices: Vec<Slice<'_>> = outputs
-                .iter()
-                .map(|(tensor, values)| slice(tensor, values, row))
-                .collect();
-            read(row, &slices)
-        });
-        Ok(answers.collect())
-    }
-}
-
-fn slice<'a>(tensor: &'a Tensor, values: &'a [f32], row: usize) -> Slice<'a> {
-    let shape = &tensor.shape()[1..];
-    let size: usize = shape.iter().product();
-    Slice {
-        shape,
-        values: &values[row * size..(row + 1) * size],
+        Some(padded(*input, *dtype, rows, length, pad))
     }
 }
 
@@ -215,27 +114,6 @@ fn padded<R: Row>(input: Input, dtype: DType, rows: &[&R], length: usize, pad: u
         Tensor::from_vec(shape, values.map(i64::from).collect::<Vec<i64>>())
     };
     tensor.unwrap_or_else(|_| unreachable!("filled row by row"))
-}
-
-/// The numbers of an output, as they stand where they are of 32 bits.
-fn floats(tensor: &Tensor) -> Result<Cow<'_, [f32]>, Error> {
-    let other = || Error::pipeline(format!("the model gave {} where it should give scores", tensor.dtype()));
-    let bytes = tensor.bytes().ok_or_else(other)?;
-    Ok(match tensor.dtype() {
-        DType::F32 => match bytemuck::try_cast_slice(&bytes[..]) {
-            Ok(values) => Cow::Borrowed(values),
-            Err(_) => Cow::Owned(bytemuck::pod_collect_to_vec(&bytes[..])),
-        },
-        DType::F16 => {
-            let values: Vec<half::f16> = bytemuck::pod_collect_to_vec(&bytes[..]);
-            Cow::Owned(values.into_iter().map(half::f16::to_f32).collect())
-        }
-        DType::BF16 => {
-            let values: Vec<half::bf16> = bytemuck::pod_collect_to_vec(&bytes[..]);
-            Cow::Owned(values.into_iter().map(half::bf16::to_f32).collect())
-        }
-        _ => return Err(other()),
-    })
 }
 
 #[cfg(test)]
@@ -302,13 +180,5 @@ mod tests {
         );
         let told = plan(vec![spec("attention_mask", DType::I64)], "logits").unwrap_err();
         assert!(told.contains("input_ids"), "{told}");
-    }
-
-    #[test]
-    fn outputs_of_half_precision_are_read() {
-        let halves = vec![half::f16::from_f32(0.5), half::f16::from_f32(-2.0)];
-        let tensor = Tensor::from_vec(vec![2, 1], halves).unwrap();
-        assert_eq!(floats(&tensor).unwrap().into_owned(), [0.5, -2.0]);
-        assert!(floats(&Tensor::from_vec(vec![1], vec![1i64]).unwrap()).is_err());
     }
 }

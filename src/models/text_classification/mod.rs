@@ -7,7 +7,7 @@ use super::text::{self, TextEncoder};
 use super::{Graphs, Loaded, Source, Task};
 use crate::contract::Contract;
 use endpoint::{Classified, Classify};
-use pipeline::{Function, TextClassification};
+use pipeline::{TextClassification, function};
 
 pub const TASK: Task = Task {
     name: "text-classification",
@@ -22,7 +22,7 @@ fn load(source: &Source<'_>) -> Result<Loaded, String> {
     let task = TextClassification {
         encoder: TextEncoder::read(source)?,
         output: text::one_output(&source.graph.signature, &["logits"])?,
-        function: Function::of(&config),
+        function: function(&config),
         config,
     };
     let contract = Contract::typed::<Classify, Classified>().with_examples(endpoint::examples());

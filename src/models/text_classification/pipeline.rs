@@ -1,7 +1,8 @@
 //! Logits to labels, by the function that the config calls for.
 
 use super::super::HfConfig;
-use super::super::text::{Cut, Encoded, Slice, TextEncoder, TextTask, Texts, scores, truncated};
+use super::super::scores::{self, Function};
+use super::super::text::{Cut, Encoded, Slice, TextEncoder, TextTask, Texts, truncated};
 use super::endpoint::{Classified, Classify, Label, Labels};
 use crate::error::{Error, Fault};
 use crate::payload::Output;
@@ -13,34 +14,13 @@ pub struct TextClassification {
     pub config: HfConfig,
 }
 
-/// What makes scores of logits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Function {
-    /// Labels share 1.
-    Softmax,
-    /// Each label for itself.
-    Sigmoid,
-    /// Logits are the values.
-    Plain,
-}
-
-impl Function {
-    /// As the transformers pipeline chooses it.
-    pub fn of(config: &HfConfig) -> Self {
-        match config.problem_type.as_deref() {
-            Some("regression") => Self::Plain,
-            Some("multi_label_classification") => Self::Sigmoid,
-            _ if config.label_count() == 1 => Self::Sigmoid,
-            _ => Self::Softmax,
-        }
-    }
-
-    fn scores(self, logits: &[f32]) -> Vec<f32> {
-        match self {
-            Self::Softmax => scores::softmax(logits),
-            Self::Sigmoid => logits.iter().map(|logit| scores::sigmoid(*logit)).collect(),
-            Self::Plain => logits.to_vec(),
-        }
+/// As the transformers pipeline chooses it.
+pub fn function(config: &HfConfig) -> Function {
+    match config.problem_type.as_deref() {
+        Some("regression") => Function::Plain,
+        Some("multi_label_classification") => Function::Sigmoid,
+        _ if config.label_count() == 1 => Function::Sigmoid,
+        _ => Function::Softmax,
     }
 }
 
@@ -111,7 +91,7 @@ mod tests {
 
     #[test]
     fn the_config_chooses_the_function() {
-        let function = |text: &str| Function::of(&serde_json::from_str(text).unwrap());
+        let function = |text: &str| function(&serde_json::from_str(text).unwrap());
         assert_eq!(function("{}"), Function::Softmax);
         assert_eq!(function(r#"{"num_labels": 1}"#), Function::Sigmoid);
         assert_eq!(

@@ -28,6 +28,27 @@ pub fn sigmoid(logit: f32) -> f32 {
     1.0 / (1.0 + (-logit).exp())
 }
 
+/// What makes scores of logits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Function {
+    /// Labels share 1.
+    Softmax,
+    /// Each label for itself.
+    Sigmoid,
+    /// Logits are the values.
+    Plain,
+}
+
+impl Function {
+    pub fn scores(self, logits: &[f32]) -> Vec<f32> {
+        match self {
+            Self::Softmax => softmax(logits),
+            Self::Sigmoid => logits.iter().map(|logit| sigmoid(*logit)).collect(),
+            Self::Plain => logits.to_vec(),
+        }
+    }
+}
+
 /// The places of the `k` highest scores, best first; of equal ones the first goes before.
 pub fn best(scores: &[f32], k: usize) -> Vec<usize> {
     let order = |a: &usize, b: &usize| scores[*b].total_cmp(&scores[*a]).then(a.cmp(b));

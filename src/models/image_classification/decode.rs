@@ -1,0 +1,202 @@
+//! A file's bytes to pixels, as the transformers library loads images: turned upright by its metadata, and with no
+//! other channels than red, green and blue.
+
+use std::io::Cursor;
+
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageError, ImageReader};
+
+use super::pixels::Pixels;
+
+/// The most pixels of one image. A file of a few kilobytes may claim any number of them.
+pub const MAX_PIXELS: u64 = 64 << 20;
+
+/// Why bytes are no image, in words that follow the name of a field.
+pub type Refused = String;
+
+/// Reads a PNG, JPEG or WebP file; of an animation its first picture. What a pixel would hide by its alpha is seen.
+///
+/// # Errors
+/// When it is none of them, is damaged or cut off, or has more than `most` pixels.
+pub fn decode(file: &[u8], most: u64) -> Result<Pixels, Refused> {
+    let damaged = |e: ImageError| format!("is a damaged image: {e}");
+    let reader = ImageReader::new(Cursor::new(file))
+        .with_guessed_format()
+        .map_err(|e| damaged(ImageError::IoError(e)))?;
+    if reader.format().is_none() {
+        return Err("is no image; send a PNG, JPEG or WebP file".into());
+    }
+    let mut decoder = reader.into_decoder().map_err(|e| match e {
+        ImageError::Unsupported(_) => {
+            format!("is an image of a kind that is not read here, send PNG, JPEG or WebP: {e}")
+        }
+        other => damaged(other),
+    })?;
+    let (width, height) = decoder.dimensions();
+    let size = u64::from(width) * u64::from(height);
+    if size > most {
+        return Err(format!(
+            "is an image of {width}×{height} pixels, at most {most} are taken"
+        ));
+    }
+    if file.starts_with(JPEG) && !is_whole_jpeg(file) {
+        return Err("is a damaged image: the file ends before the picture does".into());
+    }
+    let orientation = orientation(&mut decoder);
+    let mut image = DynamicImage::from_decoder(decoder).map_err(damaged)?;
+    if image.width() == 0 || image.height() == 0 {
+        return Err("is an image without pixels".into());
+    }
+    image.apply_orientation(orientation);
+    Ok(pixels(image))
+}
+
+/// How the picture lies in the file: by its Exif metadata, else by its XMP metadata.
+fn orientation(decoder: &mut impl ImageDecoder) -> Orientation {
+    let exif = decoder.exif_metadata().ok().flatten();
+    let exif = exif.as_deref().and_then(|chunk| {
+        // Some writers keep the name that JPEG files put before it.
+        Orientation::from_exif_chunk(chunk.strip_prefix(b"Exif\0\0").unwrap_or(chunk))
+    });
+    let told = exif.or_else(|| {
+        let xmp = decoder.xmp_metadata().ok().flatten()?;
+        xmp_orientation(&xmp).and_then(Orientation::from_exif)
+    });
+    told.unwrap_or(Orientation::NoTransforms)
+}
+
+/// The number that stands after `tiff:Orientation`, as an attribute or an element.
+fn xmp_orientation(xmp: &[u8]) -> Option<u8> {
+    const NAME: &[u8] = b"tiff:Orientation";
+    let place = xmp.windows(NAME.len()).position(|text| text == NAME)?;
+    let rest = &xmp[place + NAME.len()..];
+    let value = rest.strip_prefix(b"=\"").or_else(|| rest.strip_prefix(b">"))?;
+    value
+        .first()
+        .filter(|digit| digit.is_ascii_digit())
+        .map(|digit| digit - b'0')
+}
+
+/// How a JPEG file begins.
+const JPEG: &[u8] = &[0xFF, 0xD8];
+
+/// Whether a JPEG file goes on to its end marker. The decoder fills what is missing with grey and says nothing.
+fn is_whole_jpeg(file: &[u8]) -> bool {
+    /// Start of a scan, end of the image.
+    const SCAN: u8 = 0xDA;
+    const END: u8 = 0xD9;
+    let mut rest = &file[JPEG.len()..];
+    loop {
+        // Between segments, and in a scan's data, everything up to a marker is passed over; 0 and restart marks are
+        // part of the data.
+        let Some(place) = rest
+            .windows(2)
+            .position(|pair| pair[0] == 0xFF && !matches!(pair[1], 0 | 1 | 0xD0..=0xD7 | 0xFF))
+        else {
+            return false;
+        };
+        let marker = rest[place + 1];
+        if marker == END {
+            return true;
+        }
+        let after = &rest[place + 2..];
+        let Some((length, _)) = after.split_first_chunk::<2>() else {
+            return false;
+        };
+        let length = usize::from(u16::from_be_bytes(*length));
+        let Some(next) = after.get(length..) else {
+            return false;
+        };
+        // A file that ends with the head of a scan has nothing of it.
+        if marker == SCAN && next.is_empty() {
+            return false;
+        }
+        rest = next;
+    }
+}
+
+/// To red, green and blue of 8 bits, as Pillow converts them: alpha goes, and of 16 bits the upper 8 are kept, but
+/// for plain grey, whose values are cut off at 255.
+fn pixels(image: DynamicImage) -> Pixels {
+    let size = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
+    let (width, height) = (size(image.width()), size(image.height()));
+    let upper = |value: u16| value.to_be_bytes()[0];
+    let low = |value: u16| u8::try_from(value).unwrap_or(u8::MAX);
+    let rgb: Vec<u8> = match image {
+        DynamicImage::ImageRgb8(image) => image.into_raw(),
+        DynamicImage::ImageRgba8(image) => image.pixels().flat_map(|p| [p[0], p[1], p[2]]).collect(),
+        DynamicImage::ImageLuma8(image) => image.pixels().flat_map(|p| [p[0]; 3]).collect(),
+        DynamicImage::ImageLumaA8(image) => image.pixels().flat_map(|p| [p[0]; 3]).collect(),
+        DynamicImage::ImageLuma16(image) => image.pixels().flat_map(|p| [low(p[0]); 3]).collect(),
+        DynamicImage::ImageLumaA16(image) => image.pixels().flat_map(|p| [upper(p[0]); 3]).collect(),
+        DynamicImage::ImageRgb16(image) => image.pixels().flat_map(|p| [p[0], p[1], p[2]].map(upper)).collect(),
+        DynamicImage::ImageRgba16(image) => image.pixels().flat_map(|p| [p[0], p[1], p[2]].map(upper)).collect(),
+        // Only formats with floating-point values come as another kind, and none of them is read.
+        other => other.into_rgb8().into_raw(),
+    };
+    Pixels { width, height, rgb }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use base64::prelude::{BASE64_STANDARD, Engine};
+    use serde_json::Value;
+
+    use super::*;
+
+    /// Files of the record, by name.
+    fn files(of: &str) -> Vec<(String, Vec<u8>)> {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/image_classification.json");
+        let record: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        let file =
+            |(name, text): (&String, &Value)| (name.clone(), BASE64_STANDARD.decode(text.as_str().unwrap()).unwrap());
+        record[of].as_object().unwrap().iter().map(file).collect()
+    }
+
+    #[test]
+    fn what_lossy_files_hold_is_near_to_what_the_reference_reads_of_them() {
+        let files = files("images");
+        let mut compared = 0;
+        for (name, exact) in &files {
+            let Some(lossy) = name.strip_prefix("pixels of ") else {
+                continue;
+            };
+            let (_, lossy) = files.iter().find(|(name, _)| name == lossy).unwrap();
+            let (got, want) = (decode(lossy, MAX_PIXELS).unwrap(), decode(exact, MAX_PIXELS).unwrap());
+            assert_eq!((got.width, got.height), (want.width, want.height), "{name}");
+            let apart: Vec<u32> = got
+                .rgb
+                .iter()
+                .zip(&want.rgb)
+                .map(|(a, b)| u32::from(a.abs_diff(*b)))
+                .collect();
+            let count = u32::try_from(apart.len()).unwrap();
+            let mean = f64::from(apart.iter().sum::<u32>()) / f64::from(count);
+            assert!(mean < 0.75, "{name}: {mean} on average");
+            assert!(apart.iter().all(|d| *d <= 40), "{name}: {:?}", apart.iter().max());
+            compared += 1;
+        }
+        assert!(compared >= 10);
+    }
+
+    #[test]
+    fn what_is_no_whole_image_is_refused() {
+        for (name, file) in files("damaged") {
+            assert!(decode(&file, MAX_PIXELS).is_err(), "{name}");
+        }
+        let (_, whole) = files("images").into_iter().find(|(name, _)| name == "rgb").unwrap();
+        assert!(decode(&whole, 60 * 45).is_ok());
+        let told = decode(&whole, 60 * 45 - 1).unwrap_err();
+        assert!(told.contains("60×45 pixels"), "{told}");
+    }
+
+    #[test]
+    fn orientation_is_found_in_xmp() {
+        assert_eq!(xmp_orientation(b"<x tiff:Orientation=\"6\"/>"), Some(6));
+        assert_eq!(xmp_orientation(b"<tiff:Orientation>3</tiff:Orientation>"), Some(3));
+        assert_eq!(xmp_orientation(b"<tiff:Orientation/>"), None);
+        assert_eq!(xmp_orientation(b""), None);
+    }
+}
