@@ -33,6 +33,8 @@ RUN groupadd --gid 10001 hostler \
 # The server looks for the library beside itself.
 COPY --from=build /src/onnxruntime/ /opt/hostler/
 COPY --from=build /usr/local/bin/hostler /opt/hostler/
+# Slim images have no certificates of authorities; https webhooks and uploads are checked against these.
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY deploy/healthcheck.sh LICENSE-MIT LICENSE-APACHE /opt/hostler/
 COPY models/ /srv/hostler/models/
 ENV PATH=/opt/hostler:$PATH \

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What kind of thing went wrong, from the caller's point of view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -25,6 +25,8 @@ pub enum Kind {
     TooLarge,
     /// The body's media type is not one the model takes.
     UnsupportedMediaType,
+    /// What was asked contradicts what was asked before.
+    Conflict,
     /// The model is loading, compiling, failed, or the server drains.
     NotReady,
     /// As many requests as the model admits are queued and running.
@@ -50,7 +52,7 @@ pub struct Status {
 
 impl Kind {
     /// Every kind, for tests and documentation.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Malformed,
         Self::InvalidInput,
         Self::NotFound,
@@ -58,6 +60,7 @@ impl Kind {
         Self::NotAcceptable,
         Self::TooLarge,
         Self::UnsupportedMediaType,
+        Self::Conflict,
         Self::NotReady,
         Self::QueueFull,
         Self::Deadline,
@@ -77,6 +80,8 @@ impl Kind {
             Self::NotAcceptable => (406, 3),
             Self::TooLarge => (413, 8),
             Self::UnsupportedMediaType => (415, 3),
+            // As gRPC has it for a key that was used for something else: to send it again does not help.
+            Self::Conflict => (409, 6),
             Self::NotReady => (503, 14),
             Self::QueueFull => (503, 8),
             Self::Deadline => (504, 4),
@@ -102,6 +107,7 @@ impl Kind {
             Self::NotAcceptable => "not_acceptable",
             Self::TooLarge => "too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::Conflict => "conflict",
             Self::NotReady => "not_ready",
             Self::QueueFull => "queue_full",
             Self::Deadline => "deadline_exceeded",
@@ -114,7 +120,7 @@ impl Kind {
 }
 
 /// One fault of an input: where it is and what is wrong there.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
     /// Path from the body inwards: `["body", "text", "0"]`.
     pub loc: Vec<String>,

@@ -2,11 +2,15 @@
 //!
 //! A leaf: knows no protocol and no model.
 
+mod files;
+
 use std::any::Any;
 
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::Value;
+
+pub use files::{FileOutput, Files};
 
 use crate::error::Error;
 use crate::tensor::Tensor;
@@ -101,6 +105,8 @@ pub enum Output {
     Tensors(Vec<Tensor>),
     /// A file or other artefact with its media type.
     Media { content_type: String, bytes: Bytes },
+    /// Files with names, alone or in a JSON document.
+    Files(Files),
     /// A whole response as the pipeline's author shaped it.
     Response { head: ResponseHead, body: Bytes },
     /// Nothing but the chunks that were emitted before.
@@ -137,6 +143,8 @@ pub enum Chunk {
     Bytes(Bytes),
     /// Before the first piece of a response with a head of its own.
     Head(Box<ResponseHead>),
+    /// How far the work is, as a JSON value; no part of the answer, and dropped where nobody looks at it.
+    Progress(Bytes),
 }
 
 impl Chunk {
@@ -149,5 +157,35 @@ impl Chunk {
             Output::Json(text) => Ok(Self::Json(text)),
             _ => unreachable!("json() writes JSON"),
         }
+    }
+}
+
+/// A stream read by a client that wants one answer: the final output, else the chunks as one list or body.
+pub fn whole(output: Output, chunks: &[Chunk]) -> Output {
+    if !matches!(output, Output::Chunks) {
+        return output;
+    }
+    let (mut head, mut pieces, mut all_json) = (None, Vec::with_capacity(chunks.len()), true);
+    for chunk in chunks {
+        match chunk {
+            Chunk::Head(told) => head = Some(ResponseHead::clone(told)),
+            Chunk::Json(bytes) => pieces.push(bytes.as_ref()),
+            Chunk::Bytes(bytes) => {
+                all_json = false;
+                pieces.push(bytes.as_ref());
+            }
+            Chunk::Progress(_) => {}
+        }
+    }
+    if let Some(head) = head {
+        let body = pieces.concat().into();
+        return Output::Response { head, body };
+    }
+    if all_json {
+        return Output::Json([&b"["[..], &pieces.join(&b","[..]), b"]"].concat().into());
+    }
+    Output::Media {
+        content_type: crate::contract::OCTET_STREAM.to_owned(),
+        bytes: pieces.concat().into(),
     }
 }

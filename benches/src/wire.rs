@@ -45,6 +45,7 @@ impl Wire {
             threads: 1,
             cache_dir,
             wake: Wake::for_this_thread(),
+            store: None,
         };
         let mut pipeline = build.build(&context).map_err(|e| anyhow!("{e}"))?;
         pipeline.compile().map_err(|e| anyhow!("{e}"))?;

@@ -8,9 +8,9 @@ import json
 import sys
 
 __all__ = [
-    "BadAnswer", "InvalidInput", "Malformed", "Media", "NotFound", "Response", "Stream", "Tensors", "Unsupported",
-    "fault_of", "is_validation", "json_bytes", "kind_of", "named", "object_expected", "to_json", "validation_detail",
-    "wrong_count",
+    "BadAnswer", "File", "InvalidInput", "Malformed", "Media", "NotFound", "Response", "Stream", "Tensors", "Unsupported",
+    "WithFiles", "fault_of", "is_validation", "json_bytes", "json_with_files", "kind_of", "named", "object_expected", "to_json",
+    "validation_detail", "wrong_count",
 ]
 
 
@@ -22,6 +22,26 @@ class Media:
     def __init__(self, data, media="application/octet-stream"):
         self.data = data
         self.media = media
+
+
+class File:
+    """A file with its name: a whole answer, or part of a JSON value in `WithFiles`."""
+
+    __slots__ = ("name", "media", "data")
+
+    def __init__(self, name, media, data):
+        self.name = name
+        self.media = media
+        self.data = data
+
+
+class WithFiles:
+    """A JSON value in which a `File` stands here and there. The server decides what the client gets in its place."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value):
+        self.value = value
 
 
 class Response:
@@ -183,9 +203,50 @@ def json_bytes(value):
         raise BadAnswer(_why_not_json(value, error)) from error
 
 
+def json_with_files(value):
+    """A value as JSON with gaps: (text, [(file, [offset of each of its gaps])])."""
+    import os
+    import re
+
+    mark = os.urandom(16).hex()  # nobody else's text holds it
+    files, numbers = [], {}
+
+    def default(one):
+        if type(one) is not File:
+            return _default(one)
+        if id(one) not in numbers:
+            numbers[id(one)] = len(files)
+            files.append((one, []))
+        return "%s-%d" % (mark, numbers[id(one)])
+
+    encoder = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=default)
+    try:
+        text = encoder.encode(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise BadAnswer(_why_not_json(value, error)) from error
+    pieces = re.split('"%s-([0-9]+)"' % mark, text)
+    try:
+        plain = [piece.encode("utf-8") for piece in pieces[::2]]
+    except UnicodeEncodeError:  # a lone surrogate: JSON has it as an escape only
+        plain = [re.sub("[\ud800-\udfff]", lambda one: "\\u%04x" % ord(one[0]), piece).encode("utf-8") for piece in pieces[::2]]
+    at = 0
+    for before, number in zip(plain, pieces[1::2]):
+        at += len(before)
+        files[int(number)][1].append(at)
+    return b"".join(plain), files
+
+
 def to_json(value):
     """The plain JSON value (dict, list, str, …) that `value` is sent as."""
     return json.loads(json_bytes(value))
+
+
+def json_for(what, verb, value):
+    """As `json_bytes`, for what is no answer: "the value" to "keep". Raises TypeError."""
+    try:
+        return json_bytes(value)
+    except BadAnswer as error:
+        raise TypeError(str(error).replace("the answer", what, 1).replace("; return ", "; %s " % verb, 1)) from None
 
 
 def _why_not_json(value, error):
@@ -206,7 +267,7 @@ def _why_not_json(value, error):
 
 def _culprit(value, where, depth):
     """The first part of `value` that is no JSON, and its place, as in `results[0].score`."""
-    if value is None or isinstance(value, (bool, int, str)) or depth > 100:
+    if value is None or isinstance(value, (bool, int, str, File)) or depth > 100:
         return None
     if isinstance(value, float):
         return None if value - value == 0 else (where, value)

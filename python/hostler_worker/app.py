@@ -57,6 +57,8 @@ class Call:
     query = ""
     watch = None
     wire = None
+    reader = None
+    """who reads its progress"""
 
     def __init__(self, body=b"", number=0, slot=0, wire=None):
         self.body = body

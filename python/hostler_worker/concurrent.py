@@ -21,6 +21,7 @@ class _Concurrent:
     def __init__(self, worker):
         self.worker = worker
         self.wire = worker.wire
+        self.report = worker.wire.report
         self.replies = worker.replies
         self.tasks = {}
         self.loop = worker.loop()

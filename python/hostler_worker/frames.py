@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import struct
 
-VERSION = 1
+VERSION = 2
 
 HEADER = struct.Struct("<IBBHII")
 """size of what follows, kind, flags, slot, call, size of the meta"""
@@ -20,15 +20,17 @@ HELLO = 1
 CALL = 2
 CANCEL = 3
 STOP = 4
+STORED = 5
 # Kinds of frames from the child.
 LOADED = 16
 READY = 17
 FAILED = 18
 ANSWER = 19
 CHUNK = 20
+STORE = 21
 
 FD = 0x01
-"""one descriptor came with the frame: the new memory of its slot in this direction"""
+"""one descriptor came with the frame: the new memory of its slot in this direction; with HELLO, the socket of the store"""
 SLOT = 0x02
 """the tensors' bytes lie in the slot's memory, not in the body"""
 MORE = 0x04

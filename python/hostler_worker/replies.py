@@ -9,7 +9,7 @@ import sys
 import traceback
 
 from . import answers, frames, tensors
-from .answers import BadAnswer, Media, Response, Stream, Tensors, json_bytes
+from .answers import BadAnswer, File, Media, Response, Stream, Tensors, WithFiles, json_bytes, json_with_files
 
 PLAIN = frozenset((dict, list, str, int, float, bool, type(None), tuple))
 _OCTETS = "application/octet-stream"
@@ -41,6 +41,12 @@ class Replies:
         if kind is Response:
             body, media = _body_of(result)
             return body, _head_of(result, media), 0, None
+        if kind is File:
+            return result.data, {"files": [_told(result, [0])]}, 0, None
+        if kind is WithFiles:
+            text, files = json_with_files(result.value)
+            body = b"".join([text, *(file.data for file, _ in files)])
+            return body, {"files": [_told(file, places) for file, places in files]}, 0, None
         if kind in (bytes, bytearray, memoryview):
             return bytes(result), {"media": _OCTETS}, 0, None
         return json_bytes(result), None, 0, None
@@ -48,6 +54,8 @@ class Replies:
     def send(self, call, reply):
         """The last word on `call`."""
         body, meta, flags, descriptor = reply
+        if call.reader is not None:
+            call.reader.over = True
         if call.watch is not None and self._release(call):
             flags |= frames.KEPT
         self.wire.send(frames.ANSWER, body, meta, flags=flags, slot=call.slot, call=call.number, descriptor=descriptor)
@@ -134,6 +142,10 @@ def items_of(result):
     if hasattr(kind, "__next__") or hasattr(kind, "__anext__"):
         return result, None
     return None
+
+
+def _told(file, places):
+    return {"name": file.name, "media": file.media, "size": len(file.data), "at": places}
 
 
 def _raw(item):

@@ -74,7 +74,7 @@ class Serial:
         try:
             call = self.worker.call_of(frame)
             result = self.app.call(call.handler, call)
-            if type(result) in PLAIN and call.tensors is None:
+            if type(result) in PLAIN and call.tensors is None and call.reader is None:
                 wire.answer(call.number, call.slot, answers.json_bytes(result))
                 return
             if hasattr(result, "__await__"):

@@ -1,6 +1,7 @@
 """The replica's end of the socket: whole frames in, frames out, descriptors beside them.
 
-Answers gather in `pending` and leave in one write; who blocks or runs long code flushes before. Knows no model."""
+Answers gather in `pending` and leave in one write; who blocks or runs long code flushes before. One thread reads and answers;
+progress may be reported by any. Knows no model."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ import array
 import collections
 import os
 import socket
+import threading
 
 from . import frames
 
@@ -18,6 +20,8 @@ _CLOEXEC = int(socket.MSG_CMSG_CLOEXEC)  # plain numbers: an enum's `|` costs as
 _TRUNCATED = int(socket.MSG_CTRUNC)
 _NO_WAIT = int(socket.MSG_DONTWAIT)
 _LARGE = 64 * 1024  # from here on a write of its own is cheaper than a copy into a joint one
+
+_PROGRESS = b'{"progress":true}'
 
 _unpack = frames.HEADER.unpack_from
 _pack = frames.HEADER.pack
@@ -42,6 +46,7 @@ class Wire:
         """numbers of calls that nobody waits for any more"""
         self.pending = []
         self._descriptors = collections.deque()
+        self._writing = threading.Lock()
         self._view = memoryview(bytearray(_BUFFER))
         self._start = 0
         self._end = 0
@@ -69,6 +74,7 @@ class Wire:
 
     def _forked(self):
         self.pending.clear()
+        self._writing = threading.Lock()  # a thread that is not in this process may hold it
         self.socket.close()
 
     # Receiving
@@ -162,17 +168,18 @@ class Wire:
         head = frames.head(kind, len(body), meta, flags=flags | (frames.FD if descriptor is not None else 0),
                            slot=slot, call=call)
         self.flush()
-        try:
-            if descriptor is not None:
-                rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [descriptor]))]
-                sent = self.socket.sendmsg([head], rights)
-                head = head[sent:]
-            if head:
-                self.socket.sendall(head)
-            if body:
-                self.socket.sendall(body)
-        except OSError as error:
-            raise Lost(str(error)) from None
+        with self._writing:
+            try:
+                if descriptor is not None:
+                    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [descriptor]))]
+                    sent = self.socket.sendmsg([head], rights)
+                    head = head[sent:]
+                if head:
+                    self.socket.sendall(head)
+                if body:
+                    self.socket.sendall(body)
+            except OSError as error:
+                raise Lost(str(error)) from None
 
     def flush(self):
         """Writes everything that is pending; waits where the server is slow to read."""
@@ -181,7 +188,18 @@ class Wire:
             return
         data = pending[0] if len(pending) == 1 else b"".join(pending)
         pending.clear()
+        self._write(data)
+
+    def report(self, call, slot, body):
+        """Progress of a call, from any thread and at once: somebody watches. What is pending stays where it is."""
         try:
-            self.socket.sendall(data)
-        except OSError as error:
-            raise Lost(str(error)) from None
+            self._write(frames.encode(frames.CHUNK, body, _PROGRESS, slot=slot, call=call))
+        except Lost:
+            pass  # who reads the next call finds out
+
+    def _write(self, data):
+        with self._writing:
+            try:
+                self.socket.sendall(data)
+            except OSError as error:
+                raise Lost(str(error)) from None

@@ -9,7 +9,7 @@ import json
 import os
 import sys
 
-from . import dialects, frames, replies, tensors
+from . import dialects, frames, replies, store, tensors
 from .app import Call, Hello, json_of
 from .folder import Folder, LoadFault
 from .memory import Slots
@@ -28,7 +28,7 @@ class Worker:
 
     def run(self):
         """The whole life; returns the exit code."""
-        kind, _, _, _, meta, _, _ = self.wire.next()
+        kind, _, _, _, meta, _, descriptor = self.wire.next()
         if kind == frames.STOP:
             return 0
         if kind != frames.HELLO:
@@ -37,6 +37,8 @@ class Worker:
         if hello.version != frames.VERSION:
             return self._failed("this worker speaks version %d of the wire, the server %s; "
                                 "install both from one release" % (frames.VERSION, hello.version))
+        if descriptor is not None:
+            store.here.connect(descriptor)
         folder = Folder(hello.folder)
         self.replies = Replies(self.wire, self.slots, folder.path)
         if not self._prepare(folder, hello):

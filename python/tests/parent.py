@@ -5,6 +5,7 @@
 """
 
 import array
+import base64
 import collections
 import json
 import os
@@ -40,9 +41,9 @@ class Fault(Exception):
 class Parent:
     """One worker process and this end of its wire."""
 
-    def __init__(self, folder, dialect=None, environment=None, start=True, **hello):
+    def __init__(self, folder, dialect=None, environment=None, start=True, store=None, **hello):
         self.folder = folder if os.path.isabs(folder) else os.path.join(FOLDERS, folder)
-        self.hello = dict({"version": 1, "model": os.path.basename(self.folder), "replica": 0, "folder": self.folder,
+        self.hello = dict({"version": frames.VERSION, "model": os.path.basename(self.folder), "replica": 0, "folder": self.folder,
                            "dialect": dialect, "device": "cpu", "threads": 1, "cache_dir": None, "max_batch_size": 1,
                            "window": 8}, **hello)
         self.socket, theirs = socket.socketpair()
@@ -53,6 +54,7 @@ class Parent:
         self.process = subprocess.Popen([sys.executable, "-m", "hostler_worker", "serve"], cwd=self.folder, stdin=theirs,
                                         stdout=self.out, stderr=self.err, env=values, start_new_session=True)
         theirs.close()
+        self.store = store
         self.calls = 0
         self.buffer = b""
         self.descriptors = []
@@ -72,7 +74,11 @@ class Parent:
         self.close()
 
     def ready(self):
-        self.send(frames.HELLO, meta=self.hello)
+        if self.store is None:
+            self.send(frames.HELLO, meta=self.hello)
+        else:
+            with self.store.line() as line:
+                self.send(frames.HELLO, meta=self.hello, descriptor=line.fileno())
         loaded = self.receive(30)
         if loaded.kind == frames.FAILED:
             raise RuntimeError(loaded.meta["message"])
@@ -156,10 +162,30 @@ class Parent:
         return frame
 
     def ask(self, value=None, **more):
-        """One call and its JSON answer."""
+        """One call and its JSON answer, files written into it in base64."""
         frame = self.answer(self.post(value, **more))
+        if frame.meta and "files" in frame.meta:
+            return json.loads(self._filled(frame, *self.files(frame)))
         assert frame.meta is None, frame
         return json.loads(frame.body)
+
+    def files(self, frame):
+        """The text of an answer with files, and their bytes."""
+        told = frame.meta["files"]
+        at = len(frame.body) - sum(file["size"] for file in told)
+        text, found = frame.body[:at], []
+        for file in told:
+            found.append(frame.body[at:at + file["size"]])
+            at += file["size"]
+        return text, found
+
+    def _filled(self, frame, text, found):
+        gaps = sorted((at, number) for number, file in enumerate(frame.meta["files"]) for at in file["at"])
+        for at, number in reversed(gaps):
+            file = frame.meta["files"][number]
+            written = {"name": file["name"], "type": file["media"], "data": base64.b64encode(found[number]).decode()}
+            text = text[:at] + json.dumps(written).encode() + text[at:]
+        return text
 
     def stream(self, value, **more):
         """One call and its chunks, as frames; the last is the answer."""

@@ -29,6 +29,15 @@ class Point:
 
 
 class Json(unittest.TestCase):
+    def test_gaps_for_files_are_counted_in_bytes(self):
+        one, two = answers.File("a", "image/png", b"a"), answers.File("b", "image/png", b"b")
+        text, files = answers.json_with_files({"d\u00eda": [one, two, "\u2600\ud800"], "again": one})
+        self.assertEqual(text.decode(), '{"d\u00eda":[,,"\u2600\\ud800"],"again":}')
+        self.assertEqual(files, [(one, [9, len(text) - 1]), (two, [10])])
+        self.assertEqual(answers.json_with_files([]), (b"[]", []))
+        with self.assertRaisesRegex(answers.BadAnswer, r"bytes at b\[0\]"):
+            answers.json_with_files({"a": one, "b": [b"x"]})
+
     def test_what_has_a_place_in_json(self):
         for value, expected in (
             ({"a": [1, 2.5, True, None, "é"]}, {"a": [1, 2.5, True, None, "é"]}),

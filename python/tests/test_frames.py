@@ -39,7 +39,7 @@ class Fixtures(unittest.TestCase):
 
     def test_every_kind_has_a_fixture(self):
         kinds = {value for name, value in vars(frames).items() if name in (
-            "HELLO", "CALL", "CANCEL", "STOP", "LOADED", "READY", "FAILED", "ANSWER", "CHUNK")}
+            "HELLO", "CALL", "CANCEL", "STOP", "STORED", "LOADED", "READY", "FAILED", "ANSWER", "CHUNK", "STORE")}
         self.assertEqual(kinds, {entry["kind"] for entry in self.index})
 
     def test_the_header_is_sixteen_bytes_little_endian(self):

@@ -228,21 +228,25 @@ class Files(unittest.TestCase):
         self.assertEqual(glob.glob(os.path.join(tempfile.gettempdir(), "????????-*-image_*.png")), [], "files are removed")
 
     def test_one_file_is_the_answer_itself(self):
-        for accept in ([], ["*/*"], ["image/*"], ["image/png"], ["text/html", "image/webp", "*/*;q=0.8"]):
-            frame = self.replica.answer(self.replica.post({}, accept=accept))
-            self.assertEqual((frame.meta, frame.body), ({"media": "image/png"}, PNG), accept)
-
-    def test_one_file_in_json(self):
-        for accept in (["application/json"], ["application/json", "*/*"], ["image/webp"]):
-            self.assertEqual(self.replica.ask({}, accept=accept), ONE)
+        frame = self.replica.answer(self.replica.post({}))
+        told = {"name": "image_0.png", "media": "image/png", "size": len(PNG), "at": [0]}
+        self.assertEqual((frame.meta, frame.body), ({"files": [told]}, PNG))
+        self.assertEqual(self.replica.ask({}), ONE)
 
     def test_several_files(self):
         self.assertEqual(self.replica.ask({"count": 2, "where": "list"}), [ONE, dict(ONE, name="image_1.png")])
+        self.assertEqual(self.replica.ask({"count": 0, "where": "list"}), [])
         self.assertEqual(self.replica.ask({"where": "inside"}), {"images": [ONE], "best": ONE, "seed": 3})
+
+    def test_files_are_sent_once_and_as_they_are(self):
+        frame = self.replica.answer(self.replica.post({"count": 2, "where": "inside"}))
+        text, found = self.replica.files(frame)
+        self.assertEqual((text, found), (b'{"images":[,],"best":,"seed":3}', [PNG, PNG]))
+        self.assertEqual([file["at"] for file in frame.meta["files"]], [[11, 21], [12]])
 
     def test_a_file_of_the_folder_stays(self):
         frame = self.replica.answer(self.replica.post({"where": "own"}))
-        self.assertEqual((frame.meta, frame.body), ({"media": "text/x-python"}, FILES.encode()))
+        self.assertEqual((frame.meta["files"][0]["media"], frame.body), ("text/x-python", FILES.encode()))
         self.assertTrue(os.path.exists(os.path.join(self.folder.path, "model.py")))
 
     def test_a_file_that_is_not_there(self):
@@ -256,15 +260,24 @@ class Files(unittest.TestCase):
         text = FILES + "    def after_predict(self, outputs):\n        outputs['more'] = 1\n        return outputs\n"
         with Author(model=text) as folder, replica(folder) as one:
             self.assertEqual(one.ask({}), {"output": [ONE], "more": 1})
+            self.assertEqual(one.answer(one.post({})).meta["files"][0]["at"], [11])
+
+    def test_files_that_after_predict_changes_are_its_own(self):
+        text = FILES + """    def after_predict(self, outputs):
+        assert outputs["output"][0]["data"]
+        outputs["output"][0]["width"] = 3
+        return dict(outputs, kept=outputs["output"][1])
+"""
+        with Author(model=text) as folder, replica(folder) as one:
+            frame = one.answer(one.post({"count": 2, "where": "list"}))
+            self.assertEqual([file["name"] for file in frame.meta["files"]], ["image_1.png"])
+            two = dict(ONE, name="image_1.png")
+            self.assertEqual(one.ask({"count": 2, "where": "list"}), {"output": [dict(ONE, width=3), two], "kept": two})
 
     def test_which_hints_are_for_one_file(self):
         for hint, one in ((pathlib.Path, True), (Optional[pathlib.Path], True), (List[pathlib.Path], False), (Dict[str, pathlib.Path], False),
                           (None, False), (dict, False)):
             self.assertEqual(files.may_be_one(hint), one, hint)
-
-    def test_which_media_types_are_wanted(self):
-        self.assertTrue(files.wanted("image/png", ["IMAGE/PNG ; q=1"]))
-        self.assertFalse(files.wanted("image/png", ["image/jpeg", "application/json", "*/*"]))
 
 
 @unittest.skipUnless(PICTURES, "needs Pillow")
@@ -278,8 +291,8 @@ class Pictures(unittest.TestCase):
         with replica("kserve_blur") as one:
             image = base64.b64encode(self.picture("kserve_blur")).decode()
             sent = one.answer(one.post({"image": image, "radius": 1}))
-            self.assertEqual((sent.meta, sent.body[:4]), ({"media": "image/png"}, PNG))
-            named = one.ask({"file": "arrow.png", "radius": 1}, accept=["application/json"])
+            self.assertEqual((sent.meta["files"][0]["media"], sent.body[:4]), ("image/png", PNG))
+            named = one.ask({"file": "arrow.png", "radius": 1})
             self.assertEqual((named["name"], named["type"]), ("blurred.png", "image/png"))
             self.assertEqual(base64.b64decode(named["data"]), sent.body)
             for value, kind in (({}, None), ({"image": image, "radius": 51}, "less_than_equal")):

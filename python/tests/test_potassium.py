@@ -4,14 +4,15 @@ import ast
 import http.server
 import importlib.util
 import json
-import os
-import tempfile
+import pickle
 import threading
 import time
 import unittest
 
 from hostler_worker.dialects.potassium import normalised, written
+from hostler_worker.store import here
 from tests.parent import Author, Fault, Parent, describe
+from tests.store_server import ServerStore
 
 REAL = importlib.util.find_spec("potassium") is not None
 """The published package is installed: its own store and messages are not ours to test."""
@@ -157,11 +158,11 @@ class Routes(unittest.TestCase):
 @unittest.skipIf(REAL, "the published package is installed")
 class LocalStore(unittest.TestCase):
     def setUp(self):
-        self.cache = tempfile.TemporaryDirectory()
-        self.addCleanup(self.cache.cleanup)
+        self.server = ServerStore()
+        self.addCleanup(self.server.close)
 
     def replica(self):
-        replica = Replica("potassium_store", cache_dir=self.cache.name)
+        replica = Replica("potassium_store", store=self.server)
         self.addCleanup(replica.close)
         return replica
 
@@ -183,10 +184,18 @@ class LocalStore(unittest.TestCase):
         self.assertEqual(replica.json_at("/get", {"key": "short"}), {"value": None})
         self.assertEqual(replica.json_at("/get", {"key": "long"}), {"value": 2})
 
-    def test_the_file_is_the_users_alone(self):
-        self.replica().json_at("/set", {"key": "k", "value": 1})
-        modes = {os.stat(os.path.join(self.cache.name, name)).st_mode & 0o777 for name in os.listdir(self.cache.name)}
-        self.assertEqual(modes, {0o600})
+    def test_it_is_the_servers_where_values_are_pickles(self):
+        self.replica().json_at("/set", {"key": "k", "value": {"a": [1]}})
+        (form, body, end), = self.server.entries.values()
+        self.assertEqual((form, pickle.loads(body)), ("bytes", {"a": [1]}))
+        self.assertAlmostEqual(end - time.monotonic(), 600, delta=30)
+
+    def test_a_store_that_is_away(self):
+        replica = self.replica()
+        self.server.away = "the store cannot be reached"
+        with self.assertRaises(Fault) as raised:
+            replica.json_at("/get", {"key": "k"})
+        self.assertEqual((raised.exception.kind, raised.exception.message), ("not_ready", "the store cannot be reached"))
 
 
 @unittest.skipIf(REAL, "the published package is installed")
@@ -237,10 +246,20 @@ class Modules(unittest.TestCase):
         with self.assertRaises(ValueError):
             self.potassium.RedisConfig("localhost", 6379, encoding="xml")
 
-    def test_a_store_without_a_cache_directory_is_in_memory(self):
+    def test_a_local_store_is_the_servers(self):
         store = self.potassium.Store("local")
+        with self.assertRaisesRegex(Exception, "there is no store here"):
+            store.get("key")
+        server, before = ServerStore(), here._line
+        self.addCleanup(server.close)
+        self.addCleanup(setattr, here, "_line", before)
+        here.connect(server.line().detach())
         store.set(b"key", {1, 2}, ttl=None)
         self.assertEqual(store.get("key"), {1, 2})
+        for key, value in ((7, None), ("text", "gr\u00fc\u00dfe")):
+            written = self.potassium.Store("local", self.potassium.RedisConfig("", 0, encoding="json"))
+            written.set(key, value)
+            self.assertEqual(written.get(key), value)
         with self.assertRaises(ValueError):
             store.set("key", 1, ttl=0)
 

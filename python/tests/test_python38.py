@@ -12,7 +12,8 @@ PACKAGE = os.path.join(PYTHON, "hostler_worker")
 # modules that `compat` gives to the author's code.
 THIRD_PARTY = frozenset(("numpy", "pydantic", "PIL", "redis", "potassium", "kservehelper", "werkzeug", "server"))
 # These are modules of the author's: they import each other by the names that they have there.
-NEIGHBOURS = {"compat/graphcore/config.py": frozenset(("server",))}
+NEIGHBOURS = {"compat/graphcore/config.py": frozenset(("server",)),
+              "compat/potassium/potassium/_local.py": frozenset(("hostler_worker",))}
 
 
 def sources():

@@ -35,7 +35,7 @@ class Life(unittest.TestCase):
     def test_loaded_says_who_it_is(self):
         with Parent("banana_hello", start=False) as parent:
             loaded = parent.ready()
-            self.assertEqual(loaded["version"], 1)
+            self.assertEqual(loaded["version"], frames.VERSION)
             self.assertEqual(loaded["pid"], parent.process.pid)
             self.assertRegex(loaded["python"], r"^3\.\d+\.\d+$")
 
@@ -71,9 +71,9 @@ class Life(unittest.TestCase):
                 self.assertIn("Error" if "exit" not in part else "SystemExit", parent.errors())
 
     def test_another_version_of_the_wire_is_refused(self):
-        with Parent("banana_hello", start=False, version=2) as parent:
+        with Parent("banana_hello", start=False, version=frames.VERSION + 1) as parent:
             parent.send(frames.HELLO, meta=parent.hello)
-            self.assertIn("version 1 of the wire, the server 2", parent.receive().meta["message"])
+            self.assertIn("version %d of the wire, the server %d" % (frames.VERSION, frames.VERSION + 1), parent.receive().meta["message"])
             self.assertEqual(parent.process.wait(5), 1)
 
     def test_it_ends_with_all_it_started_when_the_server_is_gone(self):

@@ -32,6 +32,7 @@ pub fn compile(plan: Plan, settings: &Settings, runtime: Option<&Runtime>) -> Re
                 threads: planned.threads,
                 cache_dir,
                 wake: Wake::for_this_thread(),
+                store: None,
             };
             let failed =
                 |e: crate::Error| AppError::Compile(format!("model {name:?} cannot be compiled for {device}: {e}"));

@@ -6,6 +6,7 @@ mod plan;
 mod replica;
 mod run;
 mod start;
+mod stores;
 
 use std::path::PathBuf;
 
@@ -15,6 +16,7 @@ pub use plan::Plan;
 pub use replica::replica;
 pub use run::{DRAIN_LEAST, Listening, bind, serve, shutdown_signal};
 pub use start::{HANG_GRACE, start};
+pub use stores::Stores;
 
 use crate::backend::onnx::{Runtime, search_path};
 use crate::config::{self, Settings};
@@ -55,7 +57,8 @@ pub fn run(settings: &Settings) -> Result<(), AppError> {
         .map_err(AppError::System)?;
     front.block_on(async {
         let listener = bind(settings.host, settings.port).await?;
-        let service = start(plan, settings, runtime.as_ref())?;
-        serve(listener, service, settings, shutdown_signal()).await
+        let stores = Stores::of(settings)?;
+        let service = start(plan, settings, runtime.as_ref(), &stores.values)?;
+        serve(listener, service, stores, settings, shutdown_signal()).await
     })
 }

@@ -8,9 +8,12 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 
 use super::error::AppError;
+use super::stores::{Stores, start_jobs};
 use crate::config::Settings;
-use crate::http::{self, Drain, FrontSettings};
+use crate::http::{self, Drain, FrontSettings, Parts};
 use crate::service::{Model, Service};
+use crate::upload::{self, Uploader, Uploads};
+use crate::webhook::Client;
 
 /// For at least this long a stopping server answers 503 before it closes, so that load balancers notice.
 pub const DRAIN_LEAST: Duration = Duration::from_secs(1);
@@ -49,25 +52,45 @@ impl Listening {
 /// Serves until `shutdown` resolves, then drains and stops every replica.
 ///
 /// # Errors
-/// None today beyond what [`bind`] reports.
+/// As [`uploader`]; when webhooks cannot be sent at all.
 pub async fn serve(
     listening: Listening,
     service: Arc<Service>,
+    stores: Stores,
     settings: &Settings,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), AppError> {
+    let uploader = uploader(settings)?;
+    let (jobs, client) = start_jobs(stores, &service, uploader.clone(), settings)?;
     let front = FrontSettings {
         max_body: settings.max_body,
         overload_status: settings.overload_status,
         cors: settings.cors_origins.clone(),
     };
-    let router = http::router(Arc::clone(&service), &front);
+    let parts = Parts {
+        service: Arc::clone(&service),
+        jobs: Some(Arc::clone(&jobs)),
+        webhooks: Some(client),
+        uploader,
+    };
+    let router = http::router(parts, &front);
     let drain = Drain {
         timeout: settings.drain_timeout,
         least: DRAIN_LEAST,
     };
     announce(&listening, &service);
+    // Jobs that run get the time of the drain, too; none is begun in it.
+    let (patience, stopping) = (settings.drain_timeout, Arc::clone(&jobs));
+    let mut stopped = None;
+    let shutdown = async {
+        shutdown.await;
+        stopped = Some(tokio::spawn(async move { stopping.stop(patience).await }));
+    };
     let finished = http::serve(listening.listener, router, Arc::clone(&service), drain, shutdown).await;
+    if let Some(stopped) = stopped {
+        // A panic there has been told already.
+        drop(stopped.await);
+    }
     if !finished {
         tracing::warn!("SERVER_DRAIN_TIMEOUT passed before all admitted work had finished");
     }
@@ -82,6 +105,18 @@ pub async fn serve(
         tracing::warn!("a replica did not stop; it ends with the process");
     }
     Ok(())
+}
+
+/// What brings the files of answers away.
+///
+/// # Errors
+/// When the place of uploads cannot be used, or the machine gives no HTTP client.
+pub fn uploader(settings: &Settings) -> Result<Uploader, AppError> {
+    let fault = |text: String| AppError::Settings(vec![text]);
+    let uploads = settings.upload_url.as_ref().map(Uploads::open).transpose();
+    let uploads = uploads.map_err(|e| fault(format!("SERVER_UPLOAD_URL: {e}")))?;
+    let client = Client::with_times(settings.webhook_allow.clone(), upload::TIMES);
+    Ok(Uploader::new(uploads, client.map_err(fault)?))
 }
 
 /// Prints a line; nobody reading it any more is no reason to stop serving.

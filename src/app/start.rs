@@ -9,27 +9,38 @@ use crate::backend::onnx::Runtime;
 use crate::catalog::{ModelSpec, SpecRoute};
 use crate::config::Settings;
 use crate::service::{Endpoint, Model, ModelCard, Routes, Service};
+use crate::store::KeyValue;
 use crate::worker::{BatchPolicy, Group, GroupSpec};
 
 /// How long a run that was asked to end may take before its thread is given up. Long enough for a slow node of
 /// a large graph, since ONNX Runtime looks for the request between nodes.
 pub const HANG_GRACE: Duration = Duration::from_secs(30);
 
-/// Starts every model; returns while they load.
+/// Starts every model; returns while they load. Pipelines keep values in `values`.
 ///
 /// # Errors
 /// When the system gives no thread, or two models claim one path.
-pub fn start(plan: Plan, settings: &Settings, runtime: Option<&Runtime>) -> Result<Arc<Service>, AppError> {
+pub fn start(
+    plan: Plan,
+    settings: &Settings,
+    runtime: Option<&Runtime>,
+    values: &Arc<dyn KeyValue>,
+) -> Result<Arc<Service>, AppError> {
     let models = plan
         .models
         .into_iter()
-        .map(|planned| start_model(planned, settings, runtime).map(Arc::new));
+        .map(|planned| start_model(planned, settings, runtime, values).map(Arc::new));
     let models = models.collect::<std::io::Result<Vec<_>>>().map_err(AppError::System)?;
     let routes = Routes::new(models).map_err(|fault| AppError::Settings(vec![fault]))?;
     Ok(Arc::new(Service::new(routes)))
 }
 
-fn start_model(planned: Planned, settings: &Settings, runtime: Option<&Runtime>) -> std::io::Result<Model> {
+fn start_model(
+    planned: Planned,
+    settings: &Settings,
+    runtime: Option<&Runtime>,
+    values: &Arc<dyn KeyValue>,
+) -> std::io::Result<Model> {
     let Planned {
         spec,
         devices,
@@ -53,6 +64,7 @@ fn start_model(planned: Planned, settings: &Settings, runtime: Option<&Runtime>)
         cache_dir: settings.model_cache_dir.join(&*spec.name),
         wait_timeout: settings.wait_timeout,
         hang_grace: HANG_GRACE,
+        store: Some(Arc::clone(values)),
     })?;
     Ok(Model::new(card, group, request_timeout))
 }

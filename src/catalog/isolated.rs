@@ -105,6 +105,7 @@ impl Isolated {
                 // Paths of the environment may be relative to it.
                 folder: working_dir,
             },
+            store: None,
             order: if self.stepwise { Order::Concurrent } else { Order::Batch },
             signature: self.signature.clone(),
             start_timeout: self.start_timeout,
@@ -156,6 +157,7 @@ pub fn serve_isolated(socket: OwnedFd, runtime: impl FnOnce() -> Result<Runtime,
             threads: hello.threads,
             cache_dir: hello.cache_dir.clone(),
             wake: Wake::for_this_thread(),
+            store: None,
         };
         let runtime = runtime()?;
         let build = spec.builder.make(Some(&runtime));

@@ -28,6 +28,11 @@ pub(super) struct Raw {
     pub overload_status: Option<String>,
     pub store_url: Option<String>,
     pub upload_url: Option<String>,
+    pub job_ttl: Option<String>,
+    pub job_backlog: Option<String>,
+    pub job_lease: Option<String>,
+    pub webhook_secret: Option<String>,
+    pub webhook_allow: Option<String>,
     pub log: Option<String>,
     pub log_format: Option<String>,
 }

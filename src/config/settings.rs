@@ -8,6 +8,7 @@ use super::raw::Raw;
 use super::url::SecretUrl;
 use super::{models, source, table, values};
 use crate::device::{Selection, SelectionError};
+use crate::webhook::{AllowList, Secret};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -51,10 +52,20 @@ pub struct Settings {
     pub model_control: ModelControl,
     /// The HTTP status of a full queue: 503 or 429.
     pub overload_status: u16,
-    /// Where background jobs are kept: `file:`, `redis://` or `rediss://`.
+    /// Where background jobs, and keys and values of pipelines, are kept: `file:`, `redis://` or `rediss://`.
     pub store_url: SecretUrl,
-    /// Where results of jobs go: `s3://`, `gs://`, `az://` or `file:`.
+    /// Where files of answers go: `s3://`, `gs://`, `az://` or `file:`.
     pub upload_url: Option<SecretUrl>,
+    /// How long ended jobs are kept; above zero.
+    pub job_ttl: Duration,
+    /// Unfinished jobs per model; from 1.
+    pub job_backlog: usize,
+    /// How long a silent server keeps its jobs; from one second.
+    pub job_lease: Duration,
+    /// What webhooks are signed with.
+    pub webhook_secret: Option<Secret>,
+    /// Addresses that webhooks may be posted to though they are not public.
+    pub webhook_allow: AllowList,
     /// The filter of log lines, in the syntax of `tracing_subscriber::EnvFilter`; not checked here.
     pub log: String,
     /// How log lines are written.
@@ -93,6 +104,16 @@ pub enum LogFormat {
 }
 
 impl Settings {
+    /// Puts another address in the place of `SERVER_STORE_URL`.
+    ///
+    /// # Errors
+    /// When it is none of a store.
+    pub fn set_store_url(&mut self, url: &str) -> Result<(), Fault> {
+        let read = SecretUrl::parse(url, STORES);
+        self.store_url = read.map_err(|rest| Fault::read_address("store_url", url, &rest))?;
+        Ok(())
+    }
+
     /// The settings of this process: its environment over `.env` of the working directory.
     ///
     /// # Errors
@@ -185,6 +206,11 @@ impl Settings {
             SecretUrl::parse(t, STORES)
         });
         let upload_url = all.address("SERVER_UPLOAD_URL", raw.upload_url.as_deref(), upload_url);
+        let job_ttl = all.take("SERVER_JOB_TTL", raw.job_ttl.as_deref(), values::positive_duration);
+        let job_backlog = all.take("SERVER_JOB_BACKLOG", raw.job_backlog.as_deref(), values::count);
+        let job_lease = all.take("SERVER_JOB_LEASE", raw.job_lease.as_deref(), job_lease);
+        let webhook_secret = all.secret("SERVER_WEBHOOK_SECRET", raw.webhook_secret.as_deref(), webhook_secret);
+        let webhook_allow = all.take("SERVER_WEBHOOK_ALLOW", raw.webhook_allow.as_deref(), webhook_allow);
         let log = all.take("SERVER_LOG", raw.log.as_deref(), |text| Ok(text.to_owned()));
         let log_format = all.take("SERVER_LOG_FORMAT", raw.log_format.as_deref(), log_format);
 
@@ -210,6 +236,11 @@ impl Settings {
                 overload_status: overload_status?,
                 store_url: store_url?,
                 upload_url: upload_url?,
+                job_ttl: job_ttl?,
+                job_backlog: job_backlog?,
+                job_lease: job_lease?,
+                webhook_secret: webhook_secret?,
+                webhook_allow: webhook_allow?,
                 log: log?,
                 log_format: log_format?,
                 warnings,
@@ -260,6 +291,17 @@ impl Gather {
     ) -> Option<T> {
         let text = unquoted(or_default(name, not_blank(value)));
         self.keep(parse(text).map_err(|rest| Fault::read_address(name, text, &rest)))
+    }
+
+    /// Like [`Gather::take`] for a secret, of which a fault shows nothing.
+    fn secret<T>(
+        &mut self,
+        name: &'static str,
+        value: Option<&str>,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let text = unquoted(or_default(name, not_blank(value)));
+        self.keep(parse(text).map_err(|rest| Fault::read(name, "***", &rest)))
     }
 
     /// The text goes to the parser as it is, quotes included, so that positions in it are right.
@@ -329,6 +371,30 @@ fn overload_status(text: &str) -> Result<u16, String> {
 
 fn log_format(text: &str) -> Result<LogFormat, String> {
     values::choice(text, &[("text", LogFormat::Text), ("json", LogFormat::Json)])
+}
+
+fn job_lease(text: &str) -> Result<Duration, String> {
+    match values::duration(text)? {
+        lease if lease < Duration::from_secs(1) => Err(expected("a time from one second")),
+        lease => Ok(lease),
+    }
+}
+
+fn webhook_secret(text: &str) -> Result<Option<Secret>, String> {
+    if text.eq_ignore_ascii_case("none") {
+        return Ok(None);
+    }
+    Secret::parse(text)
+        .map(Some)
+        .map_err(|what| format!("{}, or none", expected(what)))
+}
+
+fn webhook_allow(text: &str) -> Result<AllowList, String> {
+    if text.eq_ignore_ascii_case("none") {
+        return Ok(AllowList::default());
+    }
+    let otherwise = || expected("networks, addresses and hosts separated by commas, or none");
+    AllowList::parse(text).map_err(|error| told(&format!(": {error}"), otherwise))
 }
 
 fn upload_url(text: &str) -> Result<Option<SecretUrl>, String> {

@@ -26,7 +26,7 @@ const fn variable_of(name: &'static str, default: &'static str, description: &'s
     }
 }
 
-static VARIABLES: [Variable; 20] = [
+static VARIABLES: [Variable; 25] = [
     variable_of(
         "SERVER_MODELS",
         r#"[{"model":"question_answering"},{"model":"digits"}]"#,
@@ -104,12 +104,42 @@ static VARIABLES: [Variable; 20] = [
     variable_of(
         "SERVER_STORE_URL",
         "file:data/jobs",
-        "Where background jobs are kept: a folder (`file:FOLDER`) or Redis (`redis://HOST`, `rediss://HOST`).",
+        "Where background jobs, and keys and values of pipelines, are kept: a folder (`file:FOLDER`) or Redis \
+         (`redis://HOST`, `rediss://HOST`).",
     ),
     variable_of(
         "SERVER_UPLOAD_URL",
         "none",
-        "Where results of jobs are uploaded: `s3://BUCKET`, `gs://BUCKET`, `az://CONTAINER`, `file:FOLDER` or `none`.",
+        "Where files that models answer with are uploaded: `s3://BUCKET`, `gs://BUCKET`, `az://CONTAINER`, \
+         `file:FOLDER`, each with a path if wanted, or `none`.",
+    ),
+    variable_of(
+        "SERVER_JOB_TTL",
+        "24h",
+        "How long a background job and its output are kept once it has ended.",
+    ),
+    variable_of(
+        "SERVER_JOB_BACKLOG",
+        "100000",
+        "The most unfinished background jobs per model; more are refused at once.",
+    ),
+    variable_of(
+        "SERVER_JOB_LEASE",
+        "30",
+        "How long a server that has fallen silent keeps its running jobs before others that share its Redis take them, \
+         in seconds, from 1.",
+    ),
+    variable_of(
+        "SERVER_WEBHOOK_SECRET",
+        "none",
+        "The key that webhooks are signed with, as `whsec_BASE64` or as text of at least 16 bytes; `none` leaves them \
+         unsigned.",
+    ),
+    variable_of(
+        "SERVER_WEBHOOK_ALLOW",
+        "none",
+        "Which addresses that are not public may be posted to: networks (`10.1.0.0/16`), addresses and hosts \
+         (`hooks.internal`, `*.example.com`) separated by commas, or `none`.",
     ),
     variable_of(
         "SERVER_LOG",

@@ -298,6 +298,7 @@ impl Contract {
             (Output::Media { content_type, .. }, _) => Err(Error::pipeline(format!(
                 "the answer is {content_type} and cannot be written as JSON"
             ))),
+            (Output::Files(files), _) => Ok(files.to_json()),
             (Output::Response { head, body }, _) => {
                 let media = head.media.unwrap_or_default();
                 if media.is_empty() || media.starts_with("application/json") {

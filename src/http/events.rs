@@ -5,6 +5,7 @@ use axum::body::Body;
 use axum::http::Response;
 use bytes::{BufMut, Bytes, BytesMut};
 
+use super::files::Outlet;
 use super::stream::{self, Framing};
 use crate::contract::Contract;
 use crate::error::Error;
@@ -16,12 +17,12 @@ use crate::service::{Pending, Route};
 ///
 /// # Errors
 /// The fault of a request that failed before its first chunk.
-pub async fn respond(mut pending: Pending, route: Route) -> Result<Response<Body>, Error> {
+pub async fn respond(mut pending: Pending, route: Route, outlet: Outlet) -> Result<Response<Body>, Error> {
     let first = pending.next().await;
     if let Some(Event::Final(Final { result: Err(error), .. })) = &first {
         return Err(error.clone());
     }
-    Ok(stream::respond(Events, first, pending, route))
+    Ok(stream::respond(Events, first, pending, route, outlet))
 }
 
 struct Events;
@@ -33,6 +34,7 @@ impl Framing for Events {
         match event {
             Event::Chunk(Chunk::Json(text)) => frame(None, &text),
             Event::Chunk(Chunk::Bytes(bytes)) => frame(None, &quoted(&bytes)),
+            Event::Chunk(Chunk::Progress(text)) => frame(Some("progress"), &text),
             // A head belongs to the author's own response and has no place among events.
             Event::Chunk(Chunk::Head(_))
             | Event::Final(Final {

@@ -15,6 +15,8 @@ use bytes::Bytes;
 
 use super::body;
 use super::error::HttpError;
+use super::fields;
+use super::files::{self, Accept, Outlet};
 use super::request::{Wanted, timeout};
 use super::respond::{answer, id_header, timing_headers};
 use super::router::Front;
@@ -65,6 +67,14 @@ pub struct Read {
     pub timeout: Option<Duration>,
 }
 
+/// How a client reads one answer.
+pub struct Reading<'a> {
+    pub wanted: Wanted,
+    pub accept: Accept<'a>,
+    /// Where the request wants files posted.
+    pub upload_webhook: Option<String>,
+}
+
 /// A request being answered.
 pub struct Exchange<'a> {
     front: &'a Front,
@@ -106,6 +116,28 @@ impl<'a> Exchange<'a> {
         Ok(Read { media, body, timeout })
     }
 
+    /// Takes out of a body where the request wants files posted.
+    ///
+    /// # Errors
+    /// Invalid input, where that is no address that may be posted to.
+    pub fn take_upload(&self, read: &mut Read, contract: &Contract) -> Result<Option<String>, Error> {
+        if read.media.is_some() {
+            return Ok(None);
+        }
+        let body = std::mem::take(&mut read.body);
+        let (body, upload_webhook) = decoding(body.len(), || fields::take_upload(body, contract))?;
+        read.body = body;
+        if let Some(address) = &upload_webhook {
+            self.front.uploader.check(address)?;
+        }
+        Ok(upload_webhook)
+    }
+
+    /// Where the files of an answer go that took so long.
+    pub fn outlet(&self, route: &Route, upload_webhook: Option<String>, took: Duration) -> Outlet {
+        Outlet::new(&self.front.uploader, route, upload_webhook, took)
+    }
+
     /// Submits a decoded request. A protocol may submit several before it waits for the first.
     ///
     /// # Errors
@@ -139,11 +171,19 @@ impl<'a> Exchange<'a> {
         route: &Route,
         input: Payload,
         timeout: Option<Duration>,
-        wanted: Wanted,
+        reading: Reading<'_>,
     ) -> Result<Response<Body>, Error> {
         let pending = self.submit(route, input, timeout, Delivery::Whole)?;
         let (result, timing) = pending.answer().await;
-        let response = result.and_then(|output| answer(route.contract(), output, wanted));
+        let (wanted, accept) = (reading.wanted, reading.accept);
+        let result = match result {
+            Ok(output) if files::has(&output) => {
+                let outlet = self.outlet(route, reading.upload_webhook, timing.queue + timing.compute);
+                outlet.deliver(output, accept).await
+            }
+            other => other,
+        };
+        let response = result.and_then(|output| answer(route.contract(), output, wanted, accept));
         Ok(self.timed(response, timing))
     }
 

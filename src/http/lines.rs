@@ -26,7 +26,7 @@ impl Framing for Lines {
             Event::Chunk(Chunk::Json(text)) => self.line("data", &text),
             // What an author wrote out himself passes as it is: `wrap_generator` makes whole lines.
             Event::Chunk(Chunk::Bytes(bytes)) => bytes,
-            Event::Chunk(Chunk::Head(_))
+            Event::Chunk(Chunk::Head(_) | Chunk::Progress(_))
             | Event::Final(Final {
                 result: Ok(Output::Chunks),
                 ..

@@ -7,7 +7,10 @@ mod docs;
 mod error;
 mod events;
 mod exchange;
+mod fields;
+mod files;
 mod health;
+mod jobs;
 mod kserve_v1;
 mod lines;
 mod listener;
@@ -22,4 +25,4 @@ mod websocket;
 
 pub use listener::{Drain, serve};
 pub use openapi::document as openapi_document;
-pub use router::{FrontSettings, router};
+pub use router::{FrontSettings, Parts, router};

@@ -1,6 +1,7 @@
-//! The native protocol: `POST /MODEL` with the model's own contract.
+//! The native protocol: `POST /MODEL` with the model's own contract; at `/MODEL/background` it becomes a job.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
@@ -11,10 +12,11 @@ use axum::http::{Method, Response, header};
 use axum::response::IntoResponse;
 use serde_json::json;
 
-use super::exchange::{Delivery, Exchange, Protocol, Read, decoding};
-use super::request::{Wanted, accepted, wanted};
+use super::exchange::{Delivery, Exchange, Protocol, Read, Reading, decoding};
+use super::files::Accept;
+use super::request::{Told, Wanted, wanted};
 use super::router::Front;
-use super::{events, shaped, websocket};
+use super::{events, jobs, shaped, websocket};
 use crate::error::{Error, Kind};
 use crate::payload::{Payload, Raw};
 use crate::service::{Pending, Route};
@@ -27,9 +29,17 @@ pub async fn handle(State(front): State<Arc<Front>>, request: Request) -> Respon
 }
 
 async fn call(front: &Arc<Front>, request: Request, exchange: &mut Exchange<'_>) -> Result<Response<Body>, Error> {
-    let route = front.service.find(request.uri().path())?;
+    let path = request.uri().path();
+    let (route, background) = match front.service.find(path) {
+        Ok(route) => (route, false),
+        Err(unknown) => (front.service.find_background(path).ok_or(unknown)?, true),
+    };
     let manner = &route.endpoint().manner;
     let (mut parts, body) = request.into_parts();
+    if background || jobs::is_preferred(front, &route, &parts) {
+        // On the heap: other requests need not carry the room for it.
+        return Box::pin(jobs::submit(front, &route, &parts, body, exchange)).await;
+    }
     let taken = manner.verbs.iter().any(|verb| verb == parts.method.as_str());
     if !taken {
         if parts.method == Method::GET && parts.headers.contains_key(header::UPGRADE) {
@@ -46,7 +56,8 @@ async fn call(front: &Arc<Front>, request: Request, exchange: &mut Exchange<'_>)
     }
     let contract = route.contract();
     let wanted = wanted(&parts.headers, &contract.media)?;
-    let read = exchange.read(&parts.headers, body, contract).await?;
+    let mut read = exchange.read(&parts.headers, body, contract).await?;
+    let upload_webhook = exchange.take_upload(&mut read, contract)?;
     let timeout = read.timeout;
     let input = input(&route, &parts, read)?;
     if manner.background {
@@ -60,9 +71,15 @@ async fn call(front: &Arc<Front>, request: Request, exchange: &mut Exchange<'_>)
     }
     if wanted == Wanted::Events {
         let pending = exchange.submit(&route, input, timeout, Delivery::Chunks)?;
-        return events::respond(pending, route).await;
+        let outlet = exchange.outlet(&route, upload_webhook, Duration::ZERO);
+        return events::respond(pending, route, outlet).await;
     }
-    exchange.run(&route, input, timeout, wanted).await
+    let reading = Reading {
+        wanted,
+        accept: Accept::Said(&parts.headers),
+        upload_webhook,
+    };
+    exchange.run(&route, input, timeout, reading).await
 }
 
 /// Decodes a body, and adds what the pipeline wants to know of the request.
@@ -83,15 +100,11 @@ fn input(route: &Route, parts: &Parts, read: Read) -> Result<Payload, Error> {
     if let Payload::Raw(raw) = &mut input
         && raw.told
     {
-        let text = |value: &axum::http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-        raw.content_type = parts.headers.get(header::CONTENT_TYPE).map(text);
-        raw.query = parts.uri.query().map(str::to_owned);
-        raw.accept = accepted(&parts.headers).collect();
-        raw.headers = parts
-            .headers
-            .iter()
-            .map(|(name, value)| (name.as_str().to_owned(), text(value)))
-            .collect();
+        let told = Told::of(parts);
+        raw.content_type = told.content_type;
+        raw.query = told.query;
+        raw.accept = told.accept;
+        raw.headers = told.headers;
     }
     Ok(input)
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use axum::http::HeaderMap;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, header};
 
 use crate::error::{Error, Kind};
 
@@ -86,6 +87,30 @@ pub fn accepted(headers: &HeaderMap) -> impl Iterator<Item = String> + '_ {
         .flat_map(|v| v.split(','))
         .map(|range| range.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
         .filter(|range| !range.is_empty())
+}
+
+/// What a request says beside its body, for a pipeline that reads it.
+pub struct Told {
+    pub content_type: Option<String>,
+    /// What follows the question mark.
+    pub query: Option<String>,
+    pub headers: Vec<(String, String)>,
+    pub accept: Vec<String>,
+}
+
+impl Told {
+    pub fn of(parts: &Parts) -> Self {
+        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let headers = parts.headers.iter();
+        Self {
+            content_type: parts.headers.get(header::CONTENT_TYPE).map(text),
+            query: parts.uri.query().map(str::to_owned),
+            headers: headers
+                .map(|(name, value)| (name.as_str().to_owned(), text(value)))
+                .collect(),
+            accept: accepted(&parts.headers).collect(),
+        }
+    }
 }
 
 /// Reads `Accept`. Weights are not compared: the first form that can be had wins.

@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use bytes::Bytes;
 
+use super::files::{Accept, as_it_is};
 use super::request::{REQUEST_ID, Wanted};
 use crate::contract::{Contract, OCTET_STREAM};
 use crate::error::{Error, Kind};
@@ -19,14 +20,18 @@ const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 ///
 /// # Errors
 /// When the answer cannot be written in that form.
-pub fn answer(contract: &Contract, output: Output, wanted: Wanted) -> Result<Response<Body>, Error> {
+pub fn answer(
+    contract: &Contract,
+    output: Output,
+    wanted: Wanted,
+    accept: Accept<'_>,
+) -> Result<Response<Body>, Error> {
+    if let Some(file) = as_it_is(&output, accept) {
+        return artefact(&file.content_type, file.bytes.clone());
+    }
     let (content_type, bytes): (HeaderValue, Bytes) = match (output, wanted) {
         (Output::Response { head, body }, _) => return shaped(&head, Body::from(body)),
-        (Output::Media { content_type, bytes }, _) => {
-            let value = HeaderValue::from_str(&content_type)
-                .map_err(|_| Error::pipeline("the pipeline gave a media type that is no header value"))?;
-            (value, bytes)
-        }
+        (Output::Media { content_type, bytes }, _) => return artefact(&content_type, bytes),
         (Output::Tensors(mut tensors), Wanted::Raw) => {
             match (tensors.pop().filter(|_| tensors.is_empty()), OCTET_STREAM) {
                 (Some(only), kind) => match only.bytes() {
@@ -40,6 +45,14 @@ pub fn answer(contract: &Contract, output: Output, wanted: Wanted) -> Result<Res
     };
     let mut response = Response::new(Body::from(bytes));
     response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    Ok(response)
+}
+
+fn artefact(content_type: &str, bytes: Bytes) -> Result<Response<Body>, Error> {
+    let value = HeaderValue::from_str(content_type)
+        .map_err(|_| Error::pipeline("the pipeline gave a media type that is no header value"))?;
+    let mut response = Response::new(Body::from(bytes));
+    response.headers_mut().insert(header::CONTENT_TYPE, value);
     Ok(response)
 }
 

@@ -13,9 +13,12 @@ use tower_http::cors::{Any, CorsLayer};
 use utoipa_swagger_ui::Config;
 
 use super::request::RequestIds;
-use super::{ancestors, docs, health, kserve_v1, native};
+use super::{ancestors, docs, health, jobs, kserve_v1, native};
 use crate::config::CorsOrigins;
+use crate::jobs::Jobs;
 use crate::service::Service;
+use crate::upload::Uploader;
+use crate::webhook;
 
 /// What the front needs of the settings.
 #[derive(Clone, Debug)]
@@ -30,6 +33,11 @@ pub struct FrontSettings {
 /// What every handler shares.
 pub struct Front {
     pub service: Arc<Service>,
+    /// None where this server keeps no jobs.
+    pub jobs: Option<Arc<Jobs>>,
+    /// Knows which addresses of webhooks will do.
+    pub webhooks: Option<webhook::Client>,
+    pub uploader: Uploader,
     pub ids: RequestIds,
     pub max_body: usize,
     pub overload_status: u16,
@@ -38,10 +46,25 @@ pub struct Front {
     pub started: u64,
 }
 
-/// All routes over a service.
-pub fn router(service: Arc<Service>, settings: &FrontSettings) -> Router {
+/// What the front stands before.
+pub struct Parts {
+    pub service: Arc<Service>,
+    /// None where this server keeps no jobs.
+    pub jobs: Option<Arc<Jobs>>,
+    /// Knows which addresses of webhooks will do.
+    pub webhooks: Option<webhook::Client>,
+    /// Brings files of answers where they are wanted.
+    pub uploader: Uploader,
+}
+
+/// All routes over a service. Without jobs their routes answer 501, and requests that would rather be jobs are answered
+/// as any other.
+pub fn router(parts: Parts, settings: &FrontSettings) -> Router {
     let front = Arc::new(Front {
-        service,
+        service: parts.service,
+        jobs: parts.jobs,
+        webhooks: parts.webhooks,
+        uploader: parts.uploader,
         ids: RequestIds::new(),
         max_body: settings.max_body,
         overload_status: settings.overload_status,
@@ -74,6 +97,9 @@ pub fn router(service: Arc<Service>, settings: &FrontSettings) -> Router {
     let router = router
         .route("/v1/models", any(kserve_v1::models))
         .route("/v1/models/{model}", any(kserve_v1::model))
+        .route("/jobs", any(jobs::handle))
+        .route("/jobs/", any(jobs::handle))
+        .route("/jobs/{*path}", any(jobs::handle))
         .route("/openapi.json", get(docs::json))
         .route("/docs", get(docs::without_slash))
         .route("/docs/", get(docs::index))

@@ -8,6 +8,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::stream;
 
 use super::exchange::Exchange;
+use super::files::Accept;
 use super::request::Wanted;
 use super::respond::{self, answer};
 use crate::error::Error;
@@ -20,9 +21,14 @@ use crate::service::{Pending, Route};
 /// # Errors
 /// A head that HTTP does not know.
 pub async fn respond(mut pending: Pending, route: Route, exchange: &Exchange<'_>) -> Result<Response<Body>, Error> {
-    let first = match pending.next().await {
+    let mut first = pending.next().await;
+    // Progress is no part of a body, and comes before its head.
+    while let Some(Event::Chunk(Chunk::Progress(_))) = first {
+        first = pending.next().await;
+    }
+    let first = match first {
         Some(Event::Final(Final { result, timing })) => {
-            let response = result.and_then(|output| answer(route.contract(), output, Wanted::Json));
+            let response = result.and_then(|output| answer(route.contract(), output, Wanted::Json, Accept::Any));
             return Ok(exchange.timed(response, timing));
         }
         Some(Event::Chunk(first)) => first,
@@ -74,6 +80,6 @@ fn bytes(chunk: Chunk) -> Bytes {
             line.put_u8(b'\n');
             line.freeze()
         }
-        Chunk::Head(_) => Bytes::new(),
+        Chunk::Head(_) | Chunk::Progress(_) => Bytes::new(),
     }
 }

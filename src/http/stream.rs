@@ -7,6 +7,7 @@ use axum::http::{HeaderValue, Response, header};
 use bytes::Bytes;
 use futures_util::stream;
 
+use super::files::Outlet;
 use super::respond::timing_headers;
 use crate::contract::Contract;
 use crate::pipeline::Event;
@@ -20,19 +21,26 @@ pub trait Framing: Send + 'static {
 }
 
 /// Streams `first`, which was waited for, and what comes after it.
-pub fn respond<F: Framing>(framing: F, first: Option<Event>, pending: Pending, route: Route) -> Response<Body> {
+pub fn respond<F: Framing>(
+    framing: F,
+    first: Option<Event>,
+    pending: Pending,
+    route: Route,
+    outlet: Outlet,
+) -> Response<Body> {
     let timing = match &first {
         Some(Event::Final(last)) => Some(last.timing),
         Some(Event::Chunk(_)) | None => None,
     };
-    let state = (pending, route, framing, first);
-    let body = stream::unfold(state, |(mut pending, route, mut framing, ready)| async move {
+    let state = (pending, route, outlet, framing, first);
+    let body = stream::unfold(state, |(mut pending, route, outlet, mut framing, ready)| async move {
         let event = match ready {
             Some(event) => event,
             None => pending.next().await?,
         };
+        let event = outlet.settle(event).await;
         let frame = framing.frame(event, route.contract());
-        Some((Ok::<_, Infallible>(frame), (pending, route, framing, None)))
+        Some((Ok::<_, Infallible>(frame), (pending, route, outlet, framing, None)))
     });
     let mut response = Response::new(Body::from_stream(body));
     let headers = response.headers_mut();

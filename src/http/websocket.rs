@@ -3,6 +3,7 @@
 //! Answers are `{"event":"chunk","data":…}`, `{"event":"result","data":…}`, `{"event":"error","error":…,"status":…}`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
@@ -11,6 +12,8 @@ use bytes::Bytes;
 use serde_json::json;
 
 use super::exchange::STREAM_BUFFER;
+use super::fields;
+use super::files::{Accept, Outlet, as_it_is};
 use super::router::Front;
 use crate::error::Error;
 use crate::payload::{Chunk, Output};
@@ -32,18 +35,8 @@ async fn converse(mut socket: WebSocket, front: Arc<Front>, route: Route) {
             Message::Close(_) => return,
             Message::Ping(_) | Message::Pong(_) => continue,
         };
-        let submitted = route.contract().decode(&body).and_then(|input| {
-            front.service.submit(
-                &route,
-                input,
-                Call {
-                    stream_buffer: Some(STREAM_BUFFER),
-                    ..Call::default()
-                },
-            )
-        });
-        let alive = match submitted {
-            Ok(pending) => relay(&mut socket, pending, &route).await,
+        let alive = match submit(&front, &route, body) {
+            Ok((pending, outlet)) => relay(&mut socket, pending, &route, &outlet).await,
             Err(error) => socket.send(fault(&error)).await.is_ok(),
         };
         if !alive || front.service.is_draining() {
@@ -52,8 +45,23 @@ async fn converse(mut socket: WebSocket, front: Arc<Front>, route: Route) {
     }
 }
 
+fn submit(front: &Front, route: &Route, body: Bytes) -> Result<(Pending, Outlet), Error> {
+    let (body, upload_webhook) = fields::take_upload(body, route.contract())?;
+    if let Some(address) = &upload_webhook {
+        front.uploader.check(address)?;
+    }
+    let input = route.contract().decode(&body)?;
+    let call = Call {
+        stream_buffer: Some(STREAM_BUFFER),
+        ..Call::default()
+    };
+    let pending = front.service.submit(route, input, call)?;
+    let outlet = Outlet::new(&front.uploader, route, upload_webhook, Duration::ZERO);
+    Ok((pending, outlet))
+}
+
 /// Sends what comes until the final answer; false when the client left, which drops and so cancels the request.
-async fn relay(socket: &mut WebSocket, mut pending: Pending, route: &Route) -> bool {
+async fn relay(socket: &mut WebSocket, mut pending: Pending, route: &Route, outlet: &Outlet) -> bool {
     loop {
         let event = tokio::select! {
             event = pending.next() => event,
@@ -72,6 +80,7 @@ async fn relay(socket: &mut WebSocket, mut pending: Pending, route: &Route) -> b
         if matches!(event, Event::Chunk(Chunk::Head(_))) {
             continue;
         }
+        let event = outlet.settle(event).await;
         let last = matches!(event, Event::Final(_));
         if socket.send(written(event, route)).await.is_err() {
             return false;
@@ -83,8 +92,14 @@ async fn relay(socket: &mut WebSocket, mut pending: Pending, route: &Route) -> b
 }
 
 fn written(event: Event, route: &Route) -> Message {
+    if let Event::Final(Final { result: Ok(output), .. }) = &event
+        && let Some(file) = as_it_is(output, Accept::Any)
+    {
+        return Message::Binary(file.bytes.clone());
+    }
     match event {
         Event::Chunk(Chunk::Json(text)) => wrapped("chunk", &text),
+        Event::Chunk(Chunk::Progress(text)) => wrapped("progress", &text),
         // Left out by the caller.
         Event::Chunk(Chunk::Head(_)) => wrapped("chunk", b"null"),
         Event::Final(Final {

@@ -202,6 +202,7 @@ mod tests {
             threads: 1,
             cache_dir: folder.path().to_owned(),
             wake: Wake::default(),
+            store: None,
         };
         let launch = Launch {
             program: "/bin/sh".into(),

@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use serde_json::Value;
 
 use super::frame::{self, Frame, Kind};
-use super::message::{AnswerMeta, CallMeta, ChunkMeta, Failed, Hello, Loaded};
+use super::message::{AnswerMeta, CallMeta, ChunkMeta, Failed, Hello, Loaded, StoreMeta, StoredMeta};
 
 fn recorded() -> Vec<(Value, Frame)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/fixtures/wire");
@@ -74,6 +74,8 @@ fn every_recorded_object_fits_its_message_and_loses_nothing() {
             Kind::Answer => fits::<AnswerMeta>(frame, file),
             Kind::Chunk => fits::<ChunkMeta>(frame, file),
             Kind::Failed => fits::<Failed>(frame, file),
+            Kind::Store => fits::<StoreMeta>(frame, file),
+            Kind::Stored => fits::<StoredMeta>(frame, file),
             Kind::Loaded => {
                 let loaded: Loaded = serde_json::from_slice(&frame.meta).unwrap();
                 assert_eq!(loaded.version, super::VERSION);
@@ -85,5 +87,5 @@ fn every_recorded_object_fits_its_message_and_loses_nothing() {
     }
     kinds.sort_unstable();
     kinds.dedup();
-    assert!(seen > 10 && kinds.len() == 6, "{seen} objects of {} kinds", kinds.len());
+    assert!(seen > 10 && kinds.len() == 8, "{seen} objects of {} kinds", kinds.len());
 }

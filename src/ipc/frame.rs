@@ -17,30 +17,35 @@ pub enum Kind {
     Call = 2,
     Cancel = 3,
     Stop = 4,
+    Stored = 5,
     Loaded = 16,
     Ready = 17,
     Failed = 18,
     Answer = 19,
     Chunk = 20,
+    Store = 21,
 }
 
 impl Kind {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 11] = [
         Self::Hello,
         Self::Call,
         Self::Cancel,
         Self::Stop,
+        Self::Stored,
         Self::Loaded,
         Self::Ready,
         Self::Failed,
         Self::Answer,
         Self::Chunk,
+        Self::Store,
     ];
 }
 
 /// Bits of the header's flags.
 pub mod flags {
-    /// A file descriptor came with the frame: the new memory of its slot.
+    /// A file descriptor came with the frame: the new memory of its slot; with HELLO, the child's end of the store's
+    /// socket.
     pub const FD: u8 = 0x01;
     /// Tensor bytes lie in the slot's memory.
     pub const SLOT: u8 = 0x02;

@@ -101,9 +101,21 @@ pub struct AnswerMeta {
     pub headers: Vec<(String, String)>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub media: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub files: Option<Vec<PlacedFile>>,
     /// The end of a stream.
     #[serde(skip_serializing_if = "is_false")]
     pub chunks: bool,
+}
+
+/// A file of an answer. Its bytes stand behind the JSON document and the files before it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PlacedFile {
+    pub name: String,
+    pub media: String,
+    pub size: usize,
+    /// Offsets in the document that it belongs at.
+    pub at: Vec<usize>,
 }
 
 /// A fault told over the wire.
@@ -144,6 +156,58 @@ impl From<WireFault> for Fault {
     }
 }
 
+/// What a child asks of the store.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "snake_case")]
+pub enum StoreMeta {
+    Get {
+        key: String,
+    },
+    /// The body is the value.
+    Set {
+        key: String,
+        form: Form,
+        /// In seconds.
+        ttl: Option<f64>,
+    },
+    Delete {
+        key: String,
+    },
+    Increment {
+        key: String,
+        by: i64,
+    },
+    /// The body is what the key must hold, then what it is to hold; absent forms stand for no such key.
+    CompareAndSet {
+        key: String,
+        expected: Option<Form>,
+        #[serde(default)]
+        expected_size: usize,
+        form: Option<Form>,
+        /// In seconds.
+        ttl: Option<f64>,
+    },
+}
+
+/// How a value of the store is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Form {
+    Json,
+    Bytes,
+}
+
+/// What comes with the store's answer; none of it when there is nothing to tell, or a result in the body.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StoredMeta {
+    /// The body is a value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub form: Option<Form>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<WireError>,
+}
+
 /// What comes with a chunk; none of it when the body is a JSON value.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -152,6 +216,9 @@ pub struct ChunkMeta {
     pub bytes: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub head: Option<HeadMeta>,
+    /// A report of progress, and no part of the answer.
+    #[serde(skip_serializing_if = "is_false")]
+    pub progress: bool,
 }
 
 /// The head of a response that is streamed.

@@ -5,6 +5,7 @@
 
 mod channel;
 mod child;
+mod files;
 #[cfg(test)]
 mod fixtures;
 mod frame;
@@ -14,6 +15,7 @@ mod message;
 mod process;
 mod remote;
 mod serve;
+mod store;
 mod translate;
 
 pub use child::{Launch, PARENT};
@@ -22,4 +24,4 @@ pub use remote::{Order, Remote, RemoteSpec};
 pub use serve::{ServeError, serve};
 
 /// The version both sides tell in their first message.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;

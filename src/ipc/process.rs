@@ -1,7 +1,7 @@
 //! One child and its wire, from the first message to readiness.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -12,8 +12,10 @@ use super::child::{Child, Launch};
 use super::frame::{Frame, FrameError, Head, Kind, flags};
 use super::memory::{self, Own};
 use super::message::{Failed, Hello, Loaded};
+use super::store::Desk;
 use crate::error::{Error, Kind as ErrorKind};
 use crate::pipeline::{ReplicaContext, Wake};
+use crate::store::Store;
 
 /// How far a child has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
@@ -37,6 +39,8 @@ pub struct Process {
     slots: Vec<Slot>,
     stage: Stage,
     started: Instant,
+    /// Answers what the child asks of the store.
+    _desk: Option<Desk>,
 }
 
 /// Between the end of a child's socket and its own.
@@ -46,7 +50,13 @@ const FAREWELL: Duration = Duration::from_millis(500);
 
 impl Process {
     /// Starts the child and tells it what it is to be.
-    pub fn start(launch: &Launch, hello: &Hello, context: &ReplicaContext, wake: Wake) -> Result<Self, Error> {
+    pub fn start(
+        launch: &Launch,
+        hello: &Hello,
+        store: Option<&Store>,
+        context: &ReplicaContext,
+        wake: Wake,
+    ) -> Result<Self, Error> {
         let program = launch
             .program
             .file_name()
@@ -55,15 +65,23 @@ impl Process {
             .into_owned();
         let (child, channel) = Child::start(launch, context, wake)
             .map_err(|e| Error::pipeline(format!("{program} cannot be started: {e}")))?;
+        let opened = store.map(|store| Desk::open(store, context.replica)).transpose();
+        let opened = opened.map_err(|e| Error::pipeline(format!("the replica gets no way to the store: {e}")))?;
+        let (desk, line) = opened.unzip();
         let mut process = Self {
             child,
             channel,
             slots: (0..hello.window.max(1)).map(|_| Slot::default()).collect(),
             stage: Stage::Loading,
             started: Instant::now(),
+            _desk: desk,
         };
         let meta = serde_json::to_vec(hello).map_err(|e| Error::pipeline(e.to_string()))?;
-        let sent = process.channel.send(Head::process(Kind::Hello), &meta, &[], None);
+        let mut head = Head::process(Kind::Hello);
+        if line.is_some() {
+            head.flags |= flags::FD;
+        }
+        let sent = process.channel.send(head, &meta, &[], line.as_ref().map(AsFd::as_fd));
         sent.and_then(|()| process.channel.flush())
             .map_err(|_| process.lost("before it had said a word"))?;
         Ok(process)
@@ -224,7 +242,7 @@ impl Process {
         }
         let slot = self.slots.get(usize::from(frame.head.slot));
         let memory = slot.and_then(|s| s.output.as_ref()).ok_or(io::ErrorKind::NotFound)?;
-        memory::read(std::os::fd::AsFd::as_fd(memory), offset, size)
+        memory::read(memory.as_fd(), offset, size)
     }
 }
 

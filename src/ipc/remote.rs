@@ -16,6 +16,7 @@ use crate::contract::Signature;
 use crate::error::{Error, Kind};
 use crate::payload::{Chunk, Payload, Tensors};
 use crate::pipeline::{Batch, Pipeline, ReplicaContext, Request, SendError};
+use crate::store::Store;
 
 /// In which order a child works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +34,8 @@ pub enum Order {
 pub struct RemoteSpec {
     pub hello: Hello,
     pub launch: Launch,
+    /// What the child may ask for keys and values.
+    pub store: Option<Store>,
     pub order: Order,
     /// For pipelines of tensors: names, dtypes and order of the outputs.
     pub signature: Option<Signature>,
@@ -93,7 +96,8 @@ impl Remote {
     /// # Errors
     /// What the child says, or how it ended.
     pub fn start(spec: RemoteSpec, context: &ReplicaContext) -> Result<Self, Error> {
-        let mut process = Process::start(&spec.launch, &spec.hello, context, context.wake.clone())?;
+        let store = spec.store.as_ref();
+        let mut process = Process::start(&spec.launch, &spec.hello, store, context, context.wake.clone())?;
         process.reach(Stage::Loaded, process.started() + spec.start_timeout)?;
         let now = Instant::now();
         Ok(Self {
@@ -215,6 +219,10 @@ impl Remote {
         let place = usize::from(frame.head.slot);
         let known = self.calls.get(place).and_then(Option::as_ref);
         if known.is_none_or(|call| call.number != frame.head.call) {
+            // A thread of the author's may report on a call that was answered in the same moment.
+            if frame.head.kind == FrameKind::Chunk && matches!(translate::chunk(&frame), Ok(Chunk::Progress(_))) {
+                return Ok(());
+            }
             let lost = self.process.lost("after it had answered what was not asked");
             return Err(lost);
         }
@@ -259,7 +267,10 @@ impl Remote {
         let Some(call) = self.calls[place].as_mut().filter(|c| !c.cancelled) else {
             return Ok(());
         };
-        let gone = if alone {
+        let gone = if matches!(chunk, Chunk::Progress(_)) {
+            // Nobody waits until it can be told: the next report says more.
+            call.request.emit(chunk) == Err(SendError::Gone)
+        } else if alone {
             // The child works on this call and on no other: a slow reader holds up nobody else.
             call.request.emit_blocking(chunk).is_err()
         } else {
@@ -381,6 +392,7 @@ impl Remote {
             match Process::start(
                 &self.spec.launch,
                 &self.spec.hello,
+                self.spec.store.as_ref(),
                 &self.context,
                 self.context.wake.clone(),
             ) {

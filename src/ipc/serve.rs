@@ -14,6 +14,7 @@ use bytes::Bytes;
 
 use super::VERSION;
 use super::channel::{Channel, Waited};
+use super::files;
 use super::frame::{Frame, FrameError, Head, Kind, flags};
 use super::memory::{self, Own};
 use super::message::{AnswerMeta, CallMeta, ChunkMeta, Failed, Hello, Placed, WireError, WireFault};
@@ -338,6 +339,14 @@ impl Side {
                 };
                 self.channel.send(head, &text(&meta), &bytes, None)?;
             }
+            Ok(Output::Files(files)) => {
+                let (told, body) = files::written(&files);
+                let meta = AnswerMeta {
+                    files: Some(told),
+                    ..AnswerMeta::default()
+                };
+                self.channel.send(head, &text(&meta), &body, None)?;
+            }
             Ok(Output::Response { head: response, body }) => {
                 let meta = AnswerMeta {
                     status: Some(response.status),
@@ -370,7 +379,14 @@ impl Side {
             Chunk::Bytes(body) => {
                 let meta = ChunkMeta {
                     bytes: true,
-                    head: None,
+                    ..ChunkMeta::default()
+                };
+                (text(&meta), body.clone())
+            }
+            Chunk::Progress(body) => {
+                let meta = ChunkMeta {
+                    progress: true,
+                    ..ChunkMeta::default()
                 };
                 (text(&meta), body.clone())
             }

@@ -5,6 +5,7 @@ use std::io;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+use super::files;
 use super::frame::{Frame, Head, flags};
 use super::message::{AnswerMeta, CallMeta, ChunkMeta, Placed, WireError};
 use super::process::Process;
@@ -157,6 +158,11 @@ pub fn answer(
         let body = frame.body.clone();
         return Ok(Output::Response { head, body });
     }
+    if let Some(told) = meta.files {
+        return files::read(&frame.body, told)
+            .map(Output::Files)
+            .map_err(|e| garbled(&e));
+    }
     if let Some(content_type) = meta.media {
         let bytes = frame.body.clone();
         return Ok(Output::Media { content_type, bytes });
@@ -218,6 +224,7 @@ pub fn chunk(frame: &Frame) -> Result<Chunk, Error> {
             media: head.media,
         })),
         None if meta.bytes => Chunk::Bytes(frame.body.clone()),
+        None if meta.progress => Chunk::Progress(frame.body.clone()),
         None => Chunk::Json(frame.body.clone()),
     })
 }
@@ -232,7 +239,7 @@ fn told_error(error: WireError) -> Error {
     Error::new(kind, error.message)
 }
 
-fn garbled(error: &serde_json::Error) -> Error {
+fn garbled(error: &dyn std::fmt::Display) -> Error {
     Error::new(
         Kind::ReplicaLost,
         format!("the replica's process sent an answer that cannot be read: {error}"),

@@ -41,10 +41,12 @@ impl Batch {
         control: Arc<RunControl>,
     ) -> Self {
         control.begin(&requests);
+        // Who is to run alone is not to be joined either.
+        let source = (!requests.iter().any(Request::is_alone)).then_some(source);
         Self {
             requests,
             max_size,
-            source: Some(source),
+            source,
             control,
             progressed: false,
         }

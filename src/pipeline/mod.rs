@@ -18,6 +18,7 @@ pub use wake::Wake;
 
 use crate::device::Device;
 use crate::error::Error;
+use crate::store::Store;
 
 /// A compiled model on one device, owned by one replica.
 ///
@@ -79,6 +80,19 @@ pub struct ReplicaContext {
     pub cache_dir: PathBuf,
     /// Has the replica look after its pipeline though no request waits.
     pub wake: Wake,
+    /// The model's keys and values; a process that only compiles or checks has none.
+    pub store: Option<Store>,
+}
+
+impl ReplicaContext {
+    /// The model's keys and values in the server's store, which all its replicas share and which outlive them.
+    ///
+    /// # Errors
+    /// Where there is none: in a process that does not serve.
+    pub fn store(&self) -> Result<Store, Error> {
+        let none = || Error::pipeline("there is no store here: a replica of a running server has one");
+        self.store.clone().ok_or_else(none)
+    }
 }
 
 /// Builds pipelines: called on the replica's own thread, at start and again after a failure.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::{Error, Kind};
-use crate::payload::{Chunk, Output, ResponseHead};
+use crate::payload::{Chunk, Output, whole};
 
 /// Where the time of a request went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -142,7 +142,9 @@ impl Reply {
     pub fn emit(&mut self, chunk: Chunk) -> Result<(), SendError> {
         match &mut self.sender {
             Some(Sender::Unary { chunks, .. }) => {
-                chunks.push(chunk);
+                if !matches!(chunk, Chunk::Progress(_)) {
+                    chunks.push(chunk);
+                }
                 Ok(())
             }
             Some(Sender::Stream { tx, .. }) => match tx.try_send(Event::Chunk(chunk)) {
@@ -197,7 +199,7 @@ impl Reply {
         // A receiver that is gone has been answered by its own deadline, or nobody listens any more.
         match sender {
             Sender::Unary { tx, chunks } => {
-                let result = result.map(|output| gather(output, &chunks));
+                let result = result.map(|output| whole(output, &chunks));
                 drop(tx.send(Final { result, timing }));
             }
             Sender::Stream { tx, last } => {
@@ -209,35 +211,6 @@ impl Reply {
 
     pub const fn is_finished(&self) -> bool {
         self.sender.is_none()
-    }
-}
-
-/// A stream read by a client that wants one answer: the final output, else the chunks as one list or body.
-fn gather(output: Output, chunks: &[Chunk]) -> Output {
-    if !matches!(output, Output::Chunks) {
-        return output;
-    }
-    let (mut head, mut pieces, mut all_json) = (None, Vec::with_capacity(chunks.len()), true);
-    for chunk in chunks {
-        match chunk {
-            Chunk::Head(told) => head = Some(ResponseHead::clone(told)),
-            Chunk::Json(bytes) => pieces.push(bytes.as_ref()),
-            Chunk::Bytes(bytes) => {
-                all_json = false;
-                pieces.push(bytes.as_ref());
-            }
-        }
-    }
-    if let Some(head) = head {
-        let body = pieces.concat().into();
-        return Output::Response { head, body };
-    }
-    if all_json {
-        return Output::Json([&b"["[..], &pieces.join(&b","[..]), b"]"].concat().into());
-    }
-    Output::Media {
-        content_type: crate::contract::OCTET_STREAM.to_owned(),
-        bytes: pieces.concat().into(),
     }
 }
 

@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use serde::Serialize;
+
 use super::reply::{Reply, SendError};
 use crate::error::Error;
 use crate::payload::{Chunk, Output, Payload};
@@ -46,6 +48,8 @@ pub struct Request {
     /// Which of an app's handlers the request is for; 0 for models with one.
     handler: usize,
     rows: usize,
+    /// Not to share a run with others.
+    alone: bool,
     state: Arc<RequestState>,
     reply: Reply,
 }
@@ -56,6 +60,7 @@ impl Request {
             id,
             handler: 0,
             rows,
+            alone: false,
             state,
             reply,
         }
@@ -65,6 +70,16 @@ impl Request {
     pub const fn with_handler(mut self, handler: usize) -> Self {
         self.handler = handler;
         self
+    }
+
+    #[must_use]
+    pub(crate) const fn run_alone(mut self, alone: bool) -> Self {
+        self.alone = alone;
+        self
+    }
+
+    pub(crate) const fn is_alone(&self) -> bool {
+        self.alone
     }
 
     #[must_use]
@@ -136,6 +151,15 @@ impl Request {
             return Err(SendError::Gone);
         }
         self.reply.emit(chunk)
+    }
+
+    /// Reports how far the work is: any JSON value, a share of 1 or an object for one. Readers of a stream see it as it
+    /// comes, a job keeps the last one; who waits for one answer does not see it, and a slow reader misses some.
+    pub fn progress<T: Serialize + ?Sized>(&mut self, value: &T) {
+        if let Ok(text) = serde_json::to_vec(value) {
+            // A reader that is gone or slow is no reason to stop.
+            drop(self.emit(Chunk::Progress(text.into())));
+        }
     }
 
     /// Emits a chunk, waiting for a slow reader; only where the batch is this one request.

@@ -18,6 +18,7 @@ use crate::device::Device;
 use crate::error::Error;
 use crate::pipeline::{Build, Pipeline, ReplicaContext};
 use crate::service::{Endpoint, ModelCard};
+use crate::store::KeyValue;
 use crate::worker::{BatchPolicy, GroupSpec};
 
 /// Why a server cannot be built; all faults, one a line.
@@ -85,6 +86,7 @@ pub struct Builder<C> {
     replicas: usize,
     devices: Vec<Device>,
     hang_grace: Duration,
+    store: Option<Arc<dyn KeyValue>>,
 }
 
 impl<C: 'static> Builder<C> {
@@ -99,6 +101,7 @@ impl<C: 'static> Builder<C> {
             replicas: 1,
             devices: vec![Device::Cpu],
             hang_grace: crate::app::HANG_GRACE,
+            store: None,
         }
     }
 
@@ -129,6 +132,39 @@ impl<C: 'static> Builder<C> {
         if let Ok(settings) = &mut self.settings {
             (settings.host, settings.port) = (host, port);
         }
+        self
+    }
+
+    /// Where jobs, and the keys and values of pipelines, are kept: `file:FOLDER`, `redis://HOST` or `rediss://HOST`.
+    /// Nothing is made there before it is used. Replicas find their [`Store`](crate::Store) in [`ReplicaContext::store`]:
+    ///
+    /// ```no_run
+    /// use hostler::{ReplicaContext, Server, Store};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let server = Server::builder()
+    ///     .store_url("file:data")
+    ///     .init(ReplicaContext::store)
+    ///     .handler("/count", |store: &mut Store, name: String| Ok(store.increment(&name, 1)?))
+    ///     .build()?;
+    /// server.run()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn store_url(mut self, url: &str) -> Self {
+        self.settings = self.settings.and_then(|mut settings| {
+            settings.set_store_url(url).map_err(|fault| fault.to_string())?;
+            Ok(settings)
+        });
+        self
+    }
+
+    /// Keys and values of pipelines are kept by this engine, not at the store's URL: in tests by
+    /// [`Memory`](crate::store::Memory).
+    #[must_use]
+    pub fn store(mut self, engine: Arc<dyn KeyValue>) -> Self {
+        self.store = Some(engine);
         self
     }
 
@@ -332,6 +368,7 @@ impl<C: 'static> Builder<C> {
             queue_size: settings.queue_size,
             wait_timeout: settings.wait_timeout,
             hang_grace: self.hang_grace,
+            store: self.store.clone(),
         }
     }
 }
@@ -372,5 +409,9 @@ mod tests {
         let reserved = Server::builder().handler("/v1/x", echo).build();
         assert!(told(reserved).contains("/v1/x"));
         assert!(Server::builder().handler("/", echo).build().is_ok());
+        let store = |url| Server::builder().store_url(url).handler("/", echo).build();
+        assert!(store("redis://localhost").is_ok());
+        let fault = told(store("http://user:secret@host"));
+        assert!(fault.contains("store_url") && !fault.contains("secret"), "{fault}");
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 pub use builder::{BuildError, Builder, Mount};
 pub use stream::Stream;
 
-use crate::app::{self, AppError};
+use crate::app::{self, AppError, Stores};
 use crate::config::Settings;
 use crate::service::{Model, ModelCard, Routes, Service};
 use crate::worker::{Group, GroupSpec};
@@ -71,8 +71,8 @@ impl Server {
     /// # Errors
     /// What kept it from starting.
     pub async fn serve(self, listening: app::Listening, shutdown: impl Future<Output = ()>) -> Result<(), AppError> {
-        let (service, settings) = self.start()?;
-        app::serve(listening, service, &settings, shutdown).await
+        let (service, stores, settings) = self.start()?;
+        app::serve(listening, service, stores, &settings, shutdown).await
     }
 
     /// The OpenAPI document of the mounted paths, as JSON.
@@ -84,11 +84,13 @@ impl Server {
     /// Starts the replicas, without a listener.
     ///
     /// # Errors
-    /// When the system gives no thread.
+    /// When the system gives no thread, or the store's address cannot be read.
     #[doc(hidden)]
-    pub fn start(self) -> Result<(Arc<Service>, Settings), AppError> {
+    pub fn start(self) -> Result<(Arc<Service>, Stores, Settings), AppError> {
         let request_timeout = self.settings.request_timeout;
-        let start = |part: Part| {
+        let stores = Stores::of(&self.settings)?;
+        let start = |mut part: Part| {
+            part.spec.store.get_or_insert_with(|| Arc::clone(&stores.values));
             let group = Group::start(part.spec).map_err(AppError::System)?;
             Ok(Arc::new(Model::new(part.card, group, request_timeout)))
         };
@@ -98,6 +100,6 @@ impl Server {
             .map(start)
             .collect::<Result<Vec<_>, AppError>>()?;
         let routes = Routes::new(models).map_err(|fault| AppError::Settings(vec![fault]))?;
-        Ok((Arc::new(Service::new(routes)), self.settings))
+        Ok((Arc::new(Service::new(routes)), stores, self.settings))
     }
 }

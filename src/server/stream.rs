@@ -20,6 +20,11 @@ impl Stream<'_> {
         self.send(Chunk::json(value)?)
     }
 
+    /// Reports how far the work is, beside the pieces of the answer: any JSON value. See [`Request::progress`].
+    pub fn progress<T: Serialize + ?Sized>(&mut self, value: &T) {
+        self.request.progress(value);
+    }
+
     fn send(&mut self, chunk: Chunk) -> Result<(), Error> {
         match self.request.emit_blocking(chunk) {
             Ok(()) => Ok(()),

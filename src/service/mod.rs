@@ -32,6 +32,17 @@ pub struct Endpoint {
     pub summary: Option<String>,
 }
 
+/// What is put behind an endpoint's path by a client that asks for a job.
+pub const BACKGROUND: &str = "/background";
+
+impl Endpoint {
+    /// Whether a request may become a background job. One that is answered before it is done is its author's own kind
+    /// of that.
+    pub fn takes_jobs(&self) -> bool {
+        !self.manner.background && self.manner.verbs.iter().any(|verb| verb == "POST")
+    }
+}
+
 /// What there is to know of a model without running it: what docs and dashboards read.
 #[derive(Clone)]
 pub struct ModelCard {
@@ -110,6 +121,13 @@ impl Routes {
         };
         self.by_path.get(if trimmed.is_empty() { "/" } else { trimmed })
     }
+
+    /// The route whose requests become jobs at this path. To be asked for where nothing is mounted: what an author
+    /// put at such a path is his.
+    pub fn find_background(&self, path: &str) -> Option<&Route> {
+        let below = path.trim_end_matches('/').strip_suffix(BACKGROUND)?;
+        self.find(below).filter(|route| route.endpoint().takes_jobs())
+    }
 }
 
 /// How one request is to be treated.
@@ -158,6 +176,11 @@ impl Service {
         })
     }
 
+    /// The route whose requests become jobs at a path where nothing is mounted.
+    pub fn find_background(&self, path: &str) -> Option<Route> {
+        self.routes.load().find_background(path).cloned()
+    }
+
     /// Refuses new requests from now on.
     pub fn begin_drain(&self) {
         self.draining.store(true, Ordering::Release);
@@ -167,7 +190,7 @@ impl Service {
         self.draining.load(Ordering::Acquire)
     }
 
-    /// Requests admitted and not yet answered, over all models.
+    /// Requests admitted and not yet answered, over all models; jobs that run are none.
     pub fn admitted(&self) -> usize {
         self.routes.load().models.iter().map(|m| m.group.admitted()).sum()
     }
@@ -330,6 +353,11 @@ impl Pending {
             self.watch.end(self.started, last.timing);
         }
         event
+    }
+
+    /// The next chunk of a stream, where one is there already.
+    pub fn try_next(&mut self) -> Option<Event> {
+        self.receiver.try_next()
     }
 
     async fn event(&mut self) -> Option<Event> {

@@ -37,19 +37,24 @@ pub fn gather(first: Request, policy: BatchPolicy, intake: &Intake) -> Vec<Reque
     let end = first
         .deadline()
         .map_or(now + policy.max_delay, |d| d.min(now + policy.max_delay));
+    let alone = first.is_alone();
     push(&mut batch, &mut rows, first, now);
-    if policy.max_size <= 1 {
+    if policy.max_size <= 1 || alone {
         return batch;
     }
     let quota = share(intake.waiting() + 1, intake.idle() + 1);
     let mut seen = 1;
     while rows < policy.max_size && seen < quota {
-        let Some(request) = intake.try_take() else { break };
+        let Some(request) = intake.try_join() else { break };
         push(&mut batch, &mut rows, request, now);
         seen += 1;
     }
     while !policy.max_delay.is_zero() && rows < policy.max_size {
         match intake.take_until(end) {
+            Taken::Request(request) if request.is_alone() => {
+                intake.give_back(request);
+                break;
+            }
             Taken::Request(request) => push(&mut batch, &mut rows, request, Instant::now()),
             Taken::TimedOut | Taken::Stopped => break,
         }
@@ -73,7 +78,7 @@ impl Admit for Intake {
         let (mut joined, mut taken, now) = (Vec::new(), 0, Instant::now());
         let quota = share(self.waiting(), self.idle() + 1);
         while taken < rows && joined.len() < quota {
-            let Some(request) = self.try_take() else { break };
+            let Some(request) = self.try_join() else { break };
             push(&mut joined, &mut taken, request, now);
         }
         joined

@@ -13,6 +13,7 @@ use crate::device::Device;
 use crate::error::{Error, Kind};
 use crate::payload::Payload;
 use crate::pipeline::{Build, ReplicaContext, ReplyReceiver, Request, RequestState, Wake, stream, unary};
+use crate::store::{KeyValue, Store};
 
 /// What a group is started from.
 pub struct GroupSpec {
@@ -30,6 +31,8 @@ pub struct GroupSpec {
     pub wait_timeout: Duration,
     /// How long a terminated run may take to return before its thread is given up.
     pub hang_grace: Duration,
+    /// Where the model's keys and values are kept, apart from those of other models.
+    pub store: Option<Arc<dyn KeyValue>>,
 }
 
 /// How a request is to be treated.
@@ -45,6 +48,8 @@ pub struct Ticket {
 /// A running group. Dropped, it stops.
 pub struct Group {
     model: Arc<str>,
+    /// Rows that all replicas together run at once.
+    capacity: usize,
     queue: Queue,
     board: Arc<Board>,
     supervisor: Supervisor,
@@ -53,7 +58,7 @@ pub struct Group {
 /// A request under way. Dropped before its answer arrived, it cancels the request and frees its place.
 pub struct InFlight {
     state: Arc<RequestState>,
-    _permit: Permit,
+    _permit: Option<Permit>,
 }
 
 impl Drop for InFlight {
@@ -70,7 +75,9 @@ impl Group {
     /// When the system gives no thread.
     pub fn start(spec: GroupSpec) -> std::io::Result<Self> {
         let (queue, intake) = queue(spec.queue_size);
+        let capacity = spec.devices.len().saturating_mul(spec.batch.max_size);
         let board = Arc::new(Board::new(&spec.devices, spec.wait_timeout));
+        let store = spec.store.map(|engine| Store::new(engine, Arc::clone(&spec.model)));
         let contexts = spec.devices.iter().enumerate().map(|(replica, device)| ReplicaContext {
             model: Arc::clone(&spec.model),
             replica,
@@ -78,6 +85,7 @@ impl Group {
             threads: spec.threads,
             cache_dir: spec.cache_dir.clone(),
             wake: Wake::default(),
+            store: store.clone(),
         });
         let spawn = Spawn {
             contexts: contexts.collect(),
@@ -90,6 +98,7 @@ impl Group {
         let supervisor = Supervisor::start(spawn)?;
         Ok(Self {
             model: spec.model,
+            capacity,
             queue,
             board,
             supervisor,
@@ -104,7 +113,7 @@ impl Group {
         if !self.board.takes_requests() {
             return Err(self.not_ready());
         }
-        let permit = self.queue.admit()?;
+        let permit = self.queue.admit(ticket.priority)?;
         let admitted = Instant::now();
         let (reply, receiver) = match ticket.stream_buffer {
             None => unary(admitted),
@@ -114,6 +123,7 @@ impl Group {
         let state = RequestState::new(input);
         let request = Request::new(ticket.id, rows, Arc::clone(&state), reply)
             .with_handler(ticket.handler)
+            .run_alone(ticket.priority == Priority::Job { alone: true })
             .with_deadline(ticket.deadline);
         self.queue.send(request, ticket.priority)?;
         Ok((InFlight { state, _permit: permit }, receiver))
@@ -140,6 +150,11 @@ impl Group {
             waiting: self.queue.waiting(),
             lost_threads: self.board.lost_threads.load(Ordering::Acquire),
         }
+    }
+
+    /// Rows that all replicas together run at once.
+    pub const fn capacity(&self) -> usize {
+        self.capacity
     }
 
     /// Whether at least one replica serves.

@@ -22,11 +22,19 @@ pub enum Priority {
     Interactive,
     /// Waits while any interactive request does.
     Background,
+    /// As background, for work that waits elsewhere: it takes no room from requests, whose limit is not its own.
+    Job {
+        /// Run by itself, without others in its batch.
+        alone: bool,
+    },
 }
 
 /// The right to stand in the queue and run. Given back when dropped: at the answer, or when the client leaves.
 #[derive(Debug)]
 pub struct Permit(Arc<AtomicUsize>);
+
+/// Jobs may stand in the queue even of a model that admits few requests.
+const JOBS: usize = 1024;
 
 impl Drop for Permit {
     fn drop(&mut self) {
@@ -81,7 +89,7 @@ const LOOK: Duration = Duration::from_micros(100);
 /// A queue that admits `limit` requests, queued and running.
 pub fn queue(limit: usize) -> (Queue, Intake) {
     let (interactive, interactive_rx) = bounded(limit.saturating_mul(TOMBSTONES));
-    let (background, background_rx) = bounded(limit.saturating_mul(TOMBSTONES));
+    let (background, background_rx) = bounded(limit.saturating_mul(TOMBSTONES).max(JOBS));
     let (stop, stop_rx) = bounded(0);
     let stop = ArcSwapOption::from_pointee(stop);
     let idle: Arc<Idle> = Arc::default();
@@ -108,13 +116,16 @@ pub fn queue(limit: usize) -> (Queue, Intake) {
 }
 
 impl Queue {
-    /// A permit, or "queue full" at once.
-    pub fn admit(&self) -> Result<Permit, Error> {
+    /// A permit, or "queue full" at once. Jobs need none.
+    pub fn admit(&self, priority: Priority) -> Result<Option<Permit>, Error> {
+        if matches!(priority, Priority::Job { .. }) {
+            return Ok(None);
+        }
         let taken = self.admitted.fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| {
             (n < self.limit).then_some(n + 1)
         });
         match taken {
-            Ok(_) => Ok(Permit(Arc::clone(&self.admitted))),
+            Ok(_) => Ok(Some(Permit(Arc::clone(&self.admitted)))),
             Err(_) => Err(self.full()),
         }
     }
@@ -123,7 +134,7 @@ impl Queue {
     pub fn send(&self, request: Request, priority: Priority) -> Result<(), Error> {
         let channel = match priority {
             Priority::Interactive => &self.interactive,
-            Priority::Background => &self.background,
+            Priority::Background | Priority::Job { .. } => &self.background,
         };
         let (mut request, error) = match channel.try_send(request) {
             Ok(()) => {
@@ -191,6 +202,16 @@ impl Intake {
     /// Replicas that wait for work now.
     pub fn idle(&self) -> usize {
         self.idle.count()
+    }
+
+    /// A request that waits already and may run with others.
+    pub fn try_join(&self) -> Option<Request> {
+        let request = self.try_take()?;
+        if request.is_alone() {
+            self.give_back(request);
+            return None;
+        }
+        Some(request)
     }
 
     /// A request that waits already, interactive first.
@@ -295,10 +316,12 @@ mod tests {
         queue.send(request("later"), Priority::Background).unwrap();
         queue.send(request("now"), Priority::Interactive).unwrap();
         assert_eq!([taken(&intake), taken(&intake)], ["now", "later"]);
-        let permits = [queue.admit().unwrap(), queue.admit().unwrap()];
-        assert_eq!(queue.admit().unwrap_err().kind(), Kind::QueueFull);
+        let admit = || queue.admit(Priority::Interactive);
+        let permits = [admit().unwrap(), admit().unwrap()];
+        assert_eq!(admit().unwrap_err().kind(), Kind::QueueFull);
+        assert!(queue.admit(Priority::Job { alone: false }).unwrap().is_none());
         drop(permits);
-        assert!(queue.admit().is_ok());
+        assert!(admit().is_ok());
     }
 
     #[test]

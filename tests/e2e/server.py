@@ -39,6 +39,7 @@ class Server:
             "SERVER_PORT": "0",
             "SERVER_GRPC_PORT": "0",
             "SERVER_MODEL_CACHE_DIR": self.cache.name,
+            "SERVER_STORE_URL": f"file:{self.cache.name}/jobs",
         }
         self.process = subprocess.Popen(
             [str(binary())],

@@ -1,4 +1,4 @@
-//! The two files of `examples/`, run as a reader would run them.
+//! The files of `examples/`, run as a reader would run them.
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -8,7 +8,11 @@ use serde_json::json;
 
 use crate::support::{Client, eventually};
 
-struct Example(Child, Client);
+struct Example {
+    child: Child,
+    client: Client,
+    _folder: tempfile::TempDir,
+}
 
 impl Example {
     async fn start(name: &str) -> Self {
@@ -29,21 +33,25 @@ impl Example {
         std::thread::spawn(move || lines.for_each(drop));
         let client = Client::new(url.trim_end_matches("/docs").to_owned());
         eventually("ready", async || client.get("/health/readiness").await.status == 200).await;
-        Self(child, client)
+        Self {
+            child,
+            client,
+            _folder: here,
+        }
     }
 }
 
 impl Drop for Example {
     fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
+        drop(self.child.kill());
+        drop(self.child.wait());
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn handlers_share_the_context_of_their_replica() {
     let example = Example::start("handlers").await;
-    let client = &example.1;
+    let client = &example.client;
     for n in 1..=3 {
         let greeting = client.post("/greet", &json!({"name": "Ada"})).await.ok();
         assert_eq!(greeting, json!({"text": "Hello Ada", "greeted": n}));
@@ -64,10 +72,26 @@ async fn handlers_share_the_context_of_their_replica() {
 async fn a_pipeline_type_answers_batches() {
     let example = Example::start("pipeline").await;
     let body = json!({"text": "hello"});
-    let answers = futures_util::future::join_all((0..8).map(|_| example.1.post("/shout", &body))).await;
+    let answers = futures_util::future::join_all((0..8).map(|_| example.client.post("/shout", &body))).await;
     for answer in answers {
         let answer = answer.ok();
         assert_eq!(answer["results"], "HELLO");
         assert!((1..=8).contains(&answer["batch"].as_u64().unwrap()));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_count_together_in_the_store() {
+    let example = Example::start("store").await;
+    let client = &example.client;
+    let ada = json!({"name": "Ada"});
+    let visits = futures_util::future::join_all((0..8).map(|_| client.post("/visit", &ada))).await;
+    let mut counts: Vec<_> = visits
+        .iter()
+        .map(|visit| visit.ok()["visits"].as_u64().unwrap())
+        .collect();
+    counts.sort_unstable();
+    assert_eq!(counts, [1, 2, 3, 4, 5, 6, 7, 8]);
+    let last = client.post("/last", &json!(null)).await.ok();
+    assert_eq!(last, "Ada");
 }

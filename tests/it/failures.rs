@@ -59,7 +59,7 @@ async fn a_crash_loop_is_reported_and_what_waits_fails_at_once() {
         .handler("/never", |(): &mut (), (): ()| Ok(1))
         .build()
         .unwrap();
-    let (service, _settings) = server.start().unwrap();
+    let (service, _stores, _settings) = server.start().unwrap();
     let routes = service.routes();
     let group = &routes.models[0].group;
     eventually("the crash loop is reported", async || {

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::support::python::{all_ready, copies, restarts, with_packages};
-use crate::support::redis::Redis;
+use crate::support::redis::RedisServer as Redis;
 use crate::support::{TestServer, eventually};
 
 /// Two replicas of an app whose settings name this Redis.

@@ -109,6 +109,7 @@ impl PythonModel {
                 environment,
                 folder,
             },
+            store: context.store.clone(),
             order: self.order(),
             signature: self.signature.clone(),
             start_timeout: self.limits.start_timeout,

@@ -51,6 +51,11 @@ fn nothing_set_gives_the_documented_defaults() {
     assert_eq!(s.overload_status, 503);
     assert_eq!(s.store_url.file_path(), Some(PathBuf::from("data/jobs")));
     assert_eq!(s.upload_url, None);
+    assert_eq!(s.job_ttl, Duration::from_secs(24 * 3600));
+    assert_eq!(s.job_backlog, 100_000);
+    assert_eq!(s.job_lease, Duration::from_secs(30));
+    assert!(s.webhook_secret.is_none());
+    assert_eq!(s.webhook_allow, AllowList::default());
     assert_eq!(s.log, "info");
     assert_eq!(s.log_format, LogFormat::Text);
     assert_eq!(s.warnings, [""; 0]);
@@ -83,6 +88,11 @@ fn every_setting_can_be_set() {
         ("SERVER_OVERLOAD_STATUS", "429"),
         ("SERVER_STORE_URL", "rediss://u:p@host"),
         ("SERVER_UPLOAD_URL", "s3://bucket"),
+        ("SERVER_JOB_TTL", "90m"),
+        ("SERVER_JOB_BACKLOG", "10"),
+        ("SERVER_JOB_LEASE", "2.5"),
+        ("SERVER_WEBHOOK_SECRET", "whsec_AAECAwQFBgcICQoLDA0ODw=="),
+        ("SERVER_WEBHOOK_ALLOW", "10.0.0.0/8, *.internal"),
         ("SERVER_LOG", "warn,hostler=trace"),
         ("SERVER_LOG_FORMAT", "json"),
     ]);
@@ -103,6 +113,11 @@ fn every_setting_can_be_set() {
     assert_eq!(s.overload_status, 429);
     assert_eq!(s.store_url.expose(), "rediss://u:p@host");
     assert_eq!(s.upload_url.unwrap().scheme(), "s3");
+    assert_eq!(s.job_ttl, Duration::from_secs(5400));
+    assert_eq!(s.job_backlog, 10);
+    assert_eq!(s.job_lease, Duration::from_millis(2500));
+    assert!(s.webhook_secret.is_some());
+    assert_eq!(s.webhook_allow, AllowList::parse("10.0.0.0/8,*.internal").unwrap());
     assert_eq!(s.log, "warn,hostler=trace");
     assert_eq!(s.log_format, LogFormat::Json);
 }
@@ -129,6 +144,11 @@ fn each_variable_changes_the_settings() {
         "429",
         "file:other",
         "file:other",
+        "1",
+        "1",
+        "1",
+        "sixteen bytes do",
+        "127.0.0.1",
         "debug",
         "json",
     ];
@@ -174,6 +194,15 @@ fn a_fault_reads_as_documented() {
     );
     assert!(fault("SERVER_DEVICES", "gpu0").starts_with(r#"SERVER_DEVICES: "gpu0" is not a device"#));
     assert!(fault("SERVER_UPLOAD_URL", "ftp://h").ends_with("az://, file:, or none"));
+    assert_eq!(
+        fault("SERVER_JOB_LEASE", "0.5"),
+        r#"SERVER_JOB_LEASE: read "0.5", expected a time from one second"#
+    );
+    assert_eq!(
+        fault("SERVER_WEBHOOK_SECRET", "too short"),
+        r#"SERVER_WEBHOOK_SECRET: read "***", expected a key of at least 16 bytes, as whsec_BASE64 or as text, or none"#
+    );
+    assert!(fault("SERVER_WEBHOOK_ALLOW", "10.0.0.0/8,a:80").contains(r#": "a:80" is neither a network"#));
 }
 
 #[test]
@@ -235,6 +264,7 @@ fn secrets_are_never_printed() {
     let good = settings(&[
         ("SERVER_STORE_URL", "redis://user:hunter2@host"),
         ("SERVER_UPLOAD_URL", "az://container?sig=hunter2"),
+        ("SERVER_WEBHOOK_SECRET", "hunter2 in a long passphrase"),
     ]);
     assert!(!everything(&good).contains("hunter2"));
     for (name, value) in [
@@ -243,6 +273,9 @@ fn secrets_are_never_printed() {
         ("SERVER_STORE_URL", "redis:user:hunter2@host"),
         ("SERVER_UPLOAD_URL", "az:/container?sig=hunter2"),
         ("SERVER_UPLOAD_URL", "AccountName=a;AccountKey=hunter2"),
+        ("SERVER_WEBHOOK_SECRET", "hunter2"),
+        ("SERVER_WEBHOOK_SECRET", "whsec_hunter2:hunter2"),
+        ("SERVER_WEBHOOK_ALLOW", "http://user:hunter2@host"),
         ("SERVER_HOST", "http://user:hunter2@host"),
         ("SERVER_CORS_ORIGINS", "http://user:hunter2@host"),
         ("SERVER_MODELS", "redis://user:hunter2@host"),

@@ -6,6 +6,7 @@ mod asked;
 mod predictions;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
@@ -15,13 +16,13 @@ use axum::http::{HeaderValue, Method, Response, StatusCode, header};
 use axum::response::IntoResponse;
 use serde_json::{Value, json};
 
-use super::exchange::{Delivery, Exchange, Protocol, Read, decoding};
+use super::exchange::{Delivery, Exchange, Protocol, Read, Reading, decoding};
+use super::files::{self, Accept};
 use super::lines::Lines;
 use super::request::Wanted;
 use super::respond::answer;
 use super::router::Front;
 use super::stream;
-use crate::contract::Contract;
 use crate::error::{Error, Kind};
 use crate::payload::{Output, Payload};
 use crate::pipeline::{Event, Final, Timing};
@@ -90,15 +91,16 @@ async fn dispatch(
     }
     let route = endpoint(&routes, model, generate)?;
     let (parts, body) = request.into_parts();
-    let read = exchange.read(&parts.headers, body, route.contract()).await?;
+    let mut read = exchange.read(&parts.headers, body, route.contract()).await?;
     if read.media.is_some() {
         let message = "V1 takes JSON; send Content-Type: application/json, or other bodies to the model's own path";
         return Err(Error::new(Kind::UnsupportedMediaType, message));
     }
+    let upload_webhook = exchange.take_upload(&mut read, route.contract())?;
     if generate {
-        return lines(route, &read, exchange).await;
+        return lines(route, &read, upload_webhook, exchange).await;
     }
-    predict(route, &read, exchange).await
+    predict(route, &read, upload_webhook, exchange).await
 }
 
 fn reads(method: &Method) -> bool {
@@ -124,36 +126,59 @@ fn endpoint(routes: &Routes, model: &Model, generate: bool) -> Result<Route, Err
     route.ok_or_else(|| Error::new(Kind::NotFound, "the model has no endpoint"))
 }
 
-async fn predict(route: Route, read: &Read, exchange: &mut Exchange<'_>) -> Result<Response<Body>, Error> {
+async fn predict(
+    route: Route,
+    read: &Read,
+    upload_webhook: Option<String>,
+    exchange: &mut Exchange<'_>,
+) -> Result<Response<Body>, Error> {
     let contract = route.contract();
     let asked = decoding(read.body.len(), || asked::read(contract, &read.body))?;
     match asked {
         Asked::Own(input) if contract.streams => {
             let mut pending = exchange.submit(&route, input, read.timeout, Delivery::Chunks)?;
+            let outlet = exchange.outlet(&route, upload_webhook, Duration::ZERO);
             let first = pending.next().await;
             match first {
                 // It streams where it may, and answered at once this time.
                 Some(Event::Final(Final { result, timing })) if !matches!(result, Ok(Output::Chunks)) => {
-                    let response = result.and_then(|output| answer(contract, output, Wanted::Json));
+                    let result = match result {
+                        Ok(output) => outlet.deliver(output, Accept::Any).await,
+                        Err(error) => Err(error),
+                    };
+                    let response = result.and_then(|output| answer(contract, output, Wanted::Json, Accept::Any));
                     Ok(exchange.timed(response, timing))
                 }
-                first => Ok(stream::respond(Lines::default(), first, pending, route)),
+                first => Ok(stream::respond(Lines::default(), first, pending, route, outlet)),
             }
         }
-        Asked::Own(input) => exchange.run(&route, input, read.timeout, Wanted::Json).await,
+        Asked::Own(input) => {
+            let reading = Reading {
+                wanted: Wanted::Json,
+                accept: Accept::Any,
+                upload_webhook,
+            };
+            exchange.run(&route, input, read.timeout, reading).await
+        }
         Asked::Predictions(shape, inputs) => {
             // All stand in the queue before the first is waited for: they may share a run.
             let mut pending = Vec::with_capacity(inputs.len());
             for input in inputs {
                 pending.push(exchange.submit(&route, input, read.timeout, Delivery::Whole)?);
             }
-            Ok(gathered(contract, shape, pending, exchange).await)
+            Ok(gathered(&route, shape, pending, upload_webhook, exchange).await)
         }
     }
 }
 
 /// Waits for all, in order. The first fault is the answer, and cancels the rest.
-async fn gathered(contract: &Contract, shape: Shape, pending: Vec<Pending>, exchange: &Exchange<'_>) -> Response<Body> {
+async fn gathered(
+    route: &Route,
+    shape: Shape,
+    pending: Vec<Pending>,
+    upload_webhook: Option<String>,
+    exchange: &Exchange<'_>,
+) -> Response<Body> {
     let mut outputs = Vec::with_capacity(pending.len());
     let mut slowest = Timing::default();
     for one in pending {
@@ -161,12 +186,19 @@ async fn gathered(contract: &Contract, shape: Shape, pending: Vec<Pending>, exch
         if timing.queue + timing.compute > slowest.queue + slowest.compute {
             slowest = timing;
         }
+        let result = match result {
+            Ok(output) if files::has(&output) => {
+                let outlet = exchange.outlet(route, upload_webhook.clone(), timing.queue + timing.compute);
+                outlet.deliver(output, Accept::Any).await
+            }
+            other => other,
+        };
         match result {
             Ok(output) => outputs.push(output),
             Err(error) => return exchange.timed(Err(error), slowest),
         }
     }
-    let response = predictions::encode(contract, shape, outputs).map(|text| {
+    let response = predictions::encode(route.contract(), shape, outputs).map(|text| {
         let mut response = Response::new(Body::from(text));
         let json = HeaderValue::from_static("application/json");
         response.headers_mut().insert(header::CONTENT_TYPE, json);
@@ -176,7 +208,12 @@ async fn gathered(contract: &Contract, shape: Shape, pending: Vec<Pending>, exch
 }
 
 /// The body is the request itself, and the answer a stream whether or not the pipeline makes one.
-async fn lines(route: Route, read: &Read, exchange: &mut Exchange<'_>) -> Result<Response<Body>, Error> {
+async fn lines(
+    route: Route,
+    read: &Read,
+    upload_webhook: Option<String>,
+    exchange: &mut Exchange<'_>,
+) -> Result<Response<Body>, Error> {
     let contract = route.contract();
     if contract.signature().is_some() {
         let message = "a tensor model has no stream; send :predict";
@@ -190,7 +227,10 @@ async fn lines(route: Route, read: &Read, exchange: &mut Exchange<'_>) -> Result
             result: Err(error),
             timing,
         })) => Ok(exchange.timed(Err(error), timing)),
-        first => Ok(stream::respond(Lines::default(), first, pending, route)),
+        first => {
+            let outlet = exchange.outlet(&route, upload_webhook, Duration::ZERO);
+            Ok(stream::respond(Lines::default(), first, pending, route, outlet))
+        }
     }
 }
 

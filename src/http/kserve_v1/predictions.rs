@@ -53,7 +53,7 @@ pub fn encode(contract: &Contract, shape: Shape, outputs: Vec<Output>) -> Result
 fn tensors(output: Output) -> Result<Vec<Tensor>, Error> {
     match output {
         Output::Tensors(tensors) => Ok(tensors),
-        Output::Json(_) | Output::Media { .. } | Output::Response { .. } | Output::Chunks => {
+        Output::Json(_) | Output::Media { .. } | Output::Files(_) | Output::Response { .. } | Output::Chunks => {
             Err(Error::pipeline("the pipeline did not give the tensors of its contract"))
         }
     }

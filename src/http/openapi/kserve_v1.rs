@@ -8,7 +8,8 @@ use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
 use utoipa::openapi::response::{ResponseBuilder, ResponsesBuilder};
 
 use super::parts::{
-    call_headers, content, example, later, operation_id, renamed, schema, timed, with_failures, with_refusals,
+    call_headers, content, example, later, operation_id, renamed, schema, some_type, timed, with_failures,
+    with_refusals,
 };
 use crate::contract::Contract;
 use crate::http::kserve_v1::declares;
@@ -144,15 +145,6 @@ const INSTANCES: &str = "One entry a row: the row itself where the model has one
 each.";
 const INPUTS: &str = "Whole tensors, batch axis included: an object with one field per input, or the only input \
 itself.";
-
-/// A part that says nothing of its type would cost the whole schema: the builder has no such thing. It says all.
-fn some_type(mut value: Value) -> Value {
-    let says = ["type", "$ref", "anyOf", "oneOf", "allOf"];
-    if value.is_object() && says.iter().all(|key| value.get(key).is_none()) {
-        value["type"] = json!(["object", "array", "string", "number", "boolean", "null"]);
-    }
-    value
-}
 
 fn responses(model: &ModelCard, contract: &Contract, generate: bool) -> ResponsesBuilder {
     let mut answer = timed(ResponseBuilder::new().description("The answer."));

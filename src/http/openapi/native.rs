@@ -1,12 +1,13 @@
-//! `POST` on a model's own paths.
+//! `POST` on a model's own paths, and where its requests become jobs.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use utoipa::openapi::Required;
 use utoipa::openapi::content::ContentBuilder;
 use utoipa::openapi::path::{HttpMethod, OperationBuilder, PathItem};
 use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
 use utoipa::openapi::response::{ResponseBuilder, ResponsesBuilder};
 
+use super::jobs;
 use super::parts::{
     about, call_headers, content, example, operation_id, renamed, schema, timed, with_failures, with_refusals,
 };
@@ -14,22 +15,62 @@ use crate::contract::Contract;
 use crate::service::{Endpoint, ModelCard};
 
 pub fn item(model: &ModelCard, endpoint: &Endpoint, path: &str) -> PathItem {
-    let contract = &endpoint.contract;
+    let mut operation = OperationBuilder::new()
+        .tag(&*model.name)
+        .operation_id(Some(operation_id(model, path)))
+        .summary(Some(summary(model, endpoint)))
+        .description(Some(about(model)))
+        .parameters(Some(call_headers()));
+    let mut responses = responses(model, endpoint);
+    if endpoint.takes_jobs() {
+        operation = operation.parameter(jobs::prefer()).parameter(jobs::idempotency_key());
+        responses = with_failures(responses.response("202", jobs::accepted().build()), &[OTHER_REQUEST]);
+    }
+    let input = renamed(model, &endpoint.contract.input.root);
+    let operation = operation
+        .request_body(Some(request_body(&endpoint.contract, &input)))
+        .responses(responses.build());
+    let verbs = endpoint.manner.verbs.iter().filter_map(|verb| method(verb));
+    PathItem::from_http_methods(verbs, operation.build())
+}
+
+/// The same request at the path where it becomes a job.
+pub fn background(model: &ModelCard, endpoint: &Endpoint, path: &str) -> PathItem {
+    let text = "The answer comes at once, before the model runs; the result is at `/jobs/ID`.";
+    let input = jobs::with_fields(renamed(model, &endpoint.contract.input.root));
+    let responses = ResponsesBuilder::new().response("202", jobs::accepted().build());
+    let responses = with_refusals(with_failures(
+        responses,
+        &[
+            ("400", "The body is not JSON, or raw bytes fit no shape."),
+            OTHER_REQUEST,
+            ("413", "The body is larger than the server takes."),
+            ("415", "The body's media type is not taken."),
+            (
+                "422",
+                "The input breaks the contract, or an address is refused; `detail` has the path of each fault.",
+            ),
+            ("500", "The job cannot be kept."),
+            jobs::NO_JOBS,
+        ],
+    ));
     let operation = OperationBuilder::new()
         .tag(&*model.name)
         .operation_id(Some(operation_id(model, path)))
-        .summary(Some(
-            endpoint
-                .summary
-                .clone()
-                .unwrap_or_else(|| format!("Run {}", model.name)),
-        ))
-        .description(Some(about(model)))
+        .summary(Some(format!("{}, as a background job", summary(model, endpoint))))
+        .description(Some(text))
         .parameters(Some(call_headers()))
-        .request_body(Some(request_body(model, contract)))
-        .responses(responses(model, endpoint).build());
-    let verbs = endpoint.manner.verbs.iter().filter_map(|verb| method(verb));
-    PathItem::from_http_methods(verbs, operation.build())
+        .parameter(jobs::idempotency_key())
+        .request_body(Some(request_body(&endpoint.contract, &input)))
+        .responses(responses.build());
+    PathItem::new(HttpMethod::Post, operation.build())
+}
+
+const OTHER_REQUEST: (&str, &str) = ("409", "The `Idempotency-Key` was sent before with another request.");
+
+fn summary(model: &ModelCard, endpoint: &Endpoint) -> String {
+    let own = endpoint.summary.clone();
+    own.unwrap_or_else(|| format!("Run {}", model.name))
 }
 
 fn method(verb: &str) -> Option<HttpMethod> {
@@ -43,8 +84,8 @@ fn method(verb: &str) -> Option<HttpMethod> {
     })
 }
 
-fn request_body(model: &ModelCard, contract: &Contract) -> RequestBody {
-    let mut json = ContentBuilder::new().schema(Some(schema(&renamed(model, &contract.input.root))));
+fn request_body(contract: &Contract, input: &Value) -> RequestBody {
+    let mut json = ContentBuilder::new().schema(Some(schema(input)));
     for (i, shown) in contract.examples.iter().enumerate() {
         let shown = example(&shown.summary, shown.request.clone());
         json = json.examples_from_iter([(format!("example{}", i + 1), shown)]);

@@ -12,7 +12,7 @@ use utoipa::openapi::{RefOr, Required};
 use crate::service::ModelCard;
 
 /// Where a schema refers to another one.
-const COMPONENTS: &str = "#/components/schemas/";
+pub const COMPONENTS: &str = "#/components/schemas/";
 pub const ERROR: &str = "Error";
 
 pub fn about(model: &ModelCard) -> String {
@@ -28,23 +28,28 @@ pub fn operation_id(model: &ModelCard, path: &str) -> String {
     format!("{}{path}", model.name)
 }
 
+/// A header, or another part of a request, that may be left out.
+pub fn parameter(place: ParameterIn, name: &str, description: &str, value: &Value) -> ParameterBuilder {
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(place)
+        .required(Required::False)
+        .description(Some(description))
+        .schema(Some(schema(value)))
+}
+
 /// The headers every call may carry.
 pub fn call_headers() -> [ParameterBuilder; 2] {
-    let parameter = |name: &str, description: &str, kind: &str| {
-        ParameterBuilder::new()
-            .name(name)
-            .parameter_in(ParameterIn::Header)
-            .required(Required::False)
-            .description(Some(description))
-            .schema(Some(schema(&json!({"type": kind}))))
+    let header = |name: &str, description: &str, kind: &str| {
+        parameter(ParameterIn::Header, name, description, &json!({"type": kind}))
     };
     [
-        parameter(
+        header(
             "x-request-timeout",
             "Seconds the client waits at the most, queueing included.",
             "number",
         ),
-        parameter(
+        header(
             "x-request-id",
             "An id for this request; one is made where none is sent.",
             "string",
@@ -160,6 +165,15 @@ pub fn renamed(model: &ModelCard, value: &Value) -> Value {
         Value::Array(list) => list.iter().map(|inner| renamed(model, inner)).collect(),
         other => other.clone(),
     }
+}
+
+/// A part that says nothing of its type would cost the whole schema: the builder has no such thing. It says all.
+pub fn some_type(mut value: Value) -> Value {
+    let says = ["type", "$ref", "anyOf", "oneOf", "allOf"];
+    if value.is_object() && says.iter().all(|key| value.get(key).is_none()) {
+        value["type"] = json!(["object", "array", "string", "number", "boolean", "null"]);
+    }
+    value
 }
 
 pub fn schema(value: &Value) -> RefOr<Schema> {

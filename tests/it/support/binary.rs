@@ -1,5 +1,6 @@
 //! The command as a process of its own, its log gathered.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -38,11 +39,17 @@ pub struct Binary {
 impl Binary {
     /// Serves model folders of `models_dir`, and waits until they are ready.
     pub async fn folders(models_dir: &Path, models: &str) -> Self {
+        Self::folders_with(models_dir, models, &BTreeMap::new()).await
+    }
+
+    /// As [`Binary::folders`], with further variables.
+    pub async fn folders_with(models_dir: &Path, models: &str, more: &BTreeMap<String, String>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut child = command(dir.path())
             .env("SERVER_MODELS", models)
             .env("SERVER_MODELS_DIR", models_dir)
             .env("SERVER_LOG_FORMAT", "json")
+            .envs(more)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

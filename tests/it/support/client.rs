@@ -39,6 +39,8 @@ pub struct Client {
 
 impl Client {
     pub fn new(url: String) -> Self {
+        // This process may hold no server that did it.
+        hostler::webhook::prepare_tls();
         Self {
             url,
             http: reqwest::Client::new(),

@@ -19,6 +19,8 @@ pub struct Order {
     pub chunks: u64,
     /// Sleeps before each chunk.
     pub chunk_ms: u64,
+    /// Reports so many steps before the first chunk.
+    pub progress: u64,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -59,6 +61,9 @@ impl Pipeline for FakePipeline {
             while slept < order.sleep_ms && !request.is_cancelled() {
                 std::thread::sleep(Duration::from_millis(1));
                 slept += 1;
+            }
+            for step in 1..=order.progress {
+                request.progress(&serde_json::json!({ "step": step }));
             }
             for n in 0..order.chunks {
                 std::thread::sleep(Duration::from_millis(order.chunk_ms));

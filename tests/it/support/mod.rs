@@ -5,12 +5,15 @@ mod binary;
 mod client;
 mod fake;
 pub mod python;
+mod receiver;
+#[path = "../../support/redis.rs"]
 pub mod redis;
 mod server;
 
 pub use binary::{Binary, command};
 pub use client::Client;
 pub use fake::{Fake, fake_mount};
+pub use receiver::{Post, Reaction, Receiver};
 pub use server::{TestServer, models_dir, settings};
 
 use std::time::{Duration, Instant};

@@ -29,12 +29,13 @@ pub fn copies(folders: &[(&str, &str)]) -> tempfile::TempDir {
     dir
 }
 
-/// The line of `model.toml` that names an interpreter with numpy, Pillow and pydantic.
-pub fn with_packages() -> String {
+/// The interpreter with the packages of `tests/python/requirements.txt`.
+pub fn interpreter() -> PathBuf {
     let named = std::env::var("HOSTLER_TEST_PYTHON").unwrap_or_default();
     assert!(
         !named.is_empty(),
-        "HOSTLER_TEST_PYTHON is not set: `make test` sets it; by hand, let it name a Python with numpy, pillow and pydantic"
+        "HOSTLER_TEST_PYTHON is not set: `make test` sets it; by hand, let it name a Python with the packages of \
+         tests/python/requirements.txt"
     );
     let program = std::path::absolute(named).unwrap();
     assert!(
@@ -42,7 +43,12 @@ pub fn with_packages() -> String {
         "HOSTLER_TEST_PYTHON names {}, which is not there",
         program.display()
     );
-    format!("python = {:?}\n", program.to_str().unwrap())
+    program
+}
+
+/// The line of `model.toml` that names an interpreter with numpy, Pillow and pydantic.
+pub fn with_packages() -> String {
+    format!("python = {:?}\n", interpreter().to_str().unwrap())
 }
 
 /// What the server tells of its only, or its first, model.

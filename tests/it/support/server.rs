@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use hostler::Server;
-use hostler::app::{self, Plan};
+use hostler::app::{self, Plan, Stores};
 use hostler::config::Settings;
 use hostler::service::Service;
 use tokio::sync::oneshot;
@@ -56,28 +56,31 @@ impl TestServer {
     pub async fn loading(dir: &Path, models: &str, more: &[(&str, &str)]) -> Self {
         let cache = tempfile::tempdir().unwrap();
         let (dir, cache_dir) = (dir.to_str().unwrap(), cache.path().to_str().unwrap());
+        let store = format!("file:{cache_dir}/jobs");
         let fixed = [
             ("SERVER_MODELS", models),
             ("SERVER_MODELS_DIR", dir),
             ("SERVER_MODEL_CACHE_DIR", cache_dir),
+            ("SERVER_STORE_URL", store.as_str()),
         ];
         let settings = settings(&[&fixed[..], more].concat());
         let plan = Plan::make(&settings).unwrap_or_else(|e| panic!("{e}"));
         let runtime = app::needed_runtime(&plan).unwrap_or_else(|e| panic!("{e}"));
-        let service = app::start(plan, &settings, runtime.as_ref()).unwrap();
-        Self::run(service, settings, Some(cache)).await
+        let stores = Stores::of(&settings).unwrap_or_else(|e| panic!("{e}"));
+        let service = app::start(plan, &settings, runtime.as_ref(), &stores.values).unwrap();
+        Self::run(service, stores, settings, Some(cache)).await
     }
 
     /// Serves what a library user built, and waits until it is ready.
     pub async fn library(server: Server) -> Self {
-        let (service, settings) = server.start().unwrap();
-        let server = Self::run(service, settings, None).await;
+        let (service, stores, settings) = server.start().unwrap();
+        let server = Self::run(service, stores, settings, None).await;
         let service = Arc::clone(&server.service);
         eventually("the app is ready", async || service.is_ready()).await;
         server
     }
 
-    async fn run(service: Arc<Service>, settings: Settings, cache: Option<tempfile::TempDir>) -> Self {
+    async fn run(service: Arc<Service>, stores: Stores, settings: Settings, cache: Option<tempfile::TempDir>) -> Self {
         let (stop, stopped) = oneshot::channel();
         let (bound_tx, bound) = oneshot::channel();
         let serving = Arc::clone(&service);
@@ -91,7 +94,9 @@ impl TestServer {
                 let listening = app::bind(LOOPBACK, 0).await.unwrap();
                 bound_tx.send(listening.url()).unwrap();
                 let stopped = async { drop(stopped.await) };
-                app::serve(listening, serving, &settings, stopped).await.unwrap();
+                app::serve(listening, serving, stores, &settings, stopped)
+                    .await
+                    .unwrap();
             });
         });
         let client = Client::new(bound.await.unwrap());

@@ -1,7 +1,7 @@
 """Hostler's own form: pipeline.py with a class `Pipeline`, which says by its hints what it takes and gives.
 
     class Pipeline:
-        def __init__(self): …                          # self.device, self.replica, self.cache_dir are there already
+        def __init__(self): …                          # self.device, .replica, .cache_dir, .store, .progress are there already
         def compile(self): …                           # optional
         def __call__(self, value: Question) -> Answer  # one parameter: the whole body
         def __call__(self, text: str, top: int = 3)    # several: the fields of an object

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 
-from ... import answers, convert, schema, tensors
+from ... import answers, convert, progress, schema, store, tensors
 from ...app import App
 from ...folder import LoadFault
 from .declared import FILE, class_of, has, is_async, item_hint, only_hint, signature_of, takes_fields
@@ -23,6 +23,9 @@ def load(folder, hello):
     pipeline.device = hello.device
     pipeline.replica = hello.replica
     pipeline.cache_dir = hello.cache_dir
+    for name, value in (("store", store.here), ("progress", progress.report)):
+        if not hasattr(kind, name):  # else it is the author's own
+            setattr(pipeline, name, value)
     if hello.cache_dir:
         os.makedirs(hello.cache_dir, exist_ok=True)
     pipeline.__init__()
@@ -46,6 +49,7 @@ class _Single(App):
 
     def call(self, handler, call):
         value = self._input(call)
+        progress.begin((call,))
         result = self.pipeline(**value) if self._spread else self.pipeline(value)
         return result if self._output is None else self._output(result)
 
@@ -66,6 +70,7 @@ class _Batched(_Single):
                 results[place] = error
         if not values:
             return results
+        progress.begin([calls[place] for place in places])
         given = self.pipeline.run_batch(values)
         if hasattr(given, "__await__"):
             return self._awaited(given, results, places)

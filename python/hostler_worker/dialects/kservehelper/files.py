@@ -1,4 +1,5 @@
-"""Files that a model answers with: one as itself where the client takes it, else in JSON as name, type and base64.
+"""Files that a model answers with. The server sends one as itself where the client takes it, and else puts name, type and
+base64 into the JSON, or where it was uploaded to.
 
 A file in the temporary folder is removed once it has been read: it was made for this answer. Others, such as an
 image of the model's own folder, stay."""
@@ -12,7 +13,8 @@ import re
 import tempfile
 import typing
 
-from ...answers import BadAnswer, Media
+from ... import answers
+from ...answers import BadAnswer, WithFiles
 
 _FRESH = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}-")
 """what generate_filepath puts in front of a name"""
@@ -55,53 +57,81 @@ def replaced(hint, matches, by):
     return typing.Union[after] if type(hint).__name__ == "UnionType" else origin[after]
 
 
-def answer(result, accept, own):
-    """`result` as it is sent: a file, or JSON with files in it, or itself. `own`: the folder whose files are never removed."""
-    if isinstance(result, pathlib.PurePath):
-        media = _media(result)
-        if not wanted(media, accept):
-            return in_json(result, own)
-        data = _read(result)
-        _remove(result, own)
-        return Media(data, media)
-    return in_json(result, own)
+def answer(result, own):
+    """`result` as it is sent: a file, a value with files, or itself. `own`: the folder whose files are never removed."""
+    return _with_files(result, _exchanged(result, _file, own))
+
+
+class Written(dict):
+    """A file as the object that it is in JSON. What `after_predict` leaves of it as it was is a file again."""
+
+    def __init__(self, file):
+        super().__init__(name=file.name, type=file.media, data=base64.b64encode(file.data).decode("ascii"))
+        self.file = file
+        self._as_made = tuple(self.values())
+
+    def is_as_made(self):
+        return tuple(self) == ("name", "type", "data") and all(now is made for now, made in zip(self.values(), self._as_made))
 
 
 def in_json(value, own):
     """`value` with its paths written out."""
-    paths = []
-    found = _written_out(value, paths, _DEPTH)
-    for path in paths:
-        _remove(path, own)
-    return found
+    return _exchanged(value, lambda path: Written(_file(path)), own)
 
 
-def wanted(media, accept):
-    """Whether a client that accepts these media types takes the file itself: the first that is it, or JSON, decides."""
-    if not accept:
-        return True
-    family = media.partition("/")[0] + "/*"
-    for one in accept:
-        one = one.partition(";")[0].strip().lower()
-        if one in (media, family, "*/*"):
-            return True
-        if one == "application/json":
-            return False
-    return False
+def taken_back(value):
+    """A value of `in_json` with its objects turned into files."""
+    return _with_files(value, _back(value, _DEPTH + 1))
 
 
-def _written_out(value, paths, depth):
+def _with_files(value, found):
+    return found if found is value or type(found) is answers.File else WithFiles(found)
+
+
+def _back(value, depth):
+    if type(value) is Written:
+        return value.file if value.is_as_made() else value
+    if depth and isinstance(value, dict):
+        items = {key: _back(item, depth - 1) for key, item in value.items()}
+        return items if any(items[key] is not value[key] for key in items) else value
+    if depth and isinstance(value, (list, tuple)) and value and isinstance(value[0], (dict, list, tuple)):
+        items = [_back(item, depth - 1) for item in value]
+        return items if any(new is not old for new, old in zip(items, value)) else value
+    return value
+
+
+def _exchanged(value, change, own):
+    """`value` with something else for each path; itself where it has none."""
+    known = {}
+
+    def once(path):
+        # One file that stands in two places is read, and sent, once.
+        if path not in known:
+            known[path] = None
+            known[path] = change(path)
+        return known[path]
+
+    try:
+        found = _with_paths(value, once, _DEPTH)
+        return found if known else value
+    finally:
+        _remove(known, own)
+
+
+def _with_paths(value, once, depth):
     if isinstance(value, pathlib.PurePath):
-        data = base64.b64encode(_read(value)).decode("ascii")
-        paths.append(value)
-        return {"name": _name(value), "type": _media(value), "data": data}
+        return once(value)
     if depth:
         if isinstance(value, dict):
-            return {key: _written_out(item, paths, depth - 1) for key, item in value.items()}
+            return {key: _with_paths(item, once, depth - 1) for key, item in value.items()}
         # Numbers and texts come by the thousand, and are no paths: the first item stands for all.
         if isinstance(value, (list, tuple)) and value and isinstance(value[0], (pathlib.PurePath, dict, list, tuple)):
-            return [_written_out(item, paths, depth - 1) for item in value]
+            return [_with_paths(item, once, depth - 1) for item in value]
     return value
+
+
+def _file(path):
+    return answers.File(_name(path), _media(path), _read(path))
 
 
 def _name(path):
@@ -122,11 +152,12 @@ def _read(path):
         raise BadAnswer("the answer is the file %s, which cannot be read: %s" % (_name(path), error.strerror)) from error
 
 
-def _remove(path, own):
-    real = os.path.realpath(path)
+def _remove(paths, own):
     temporary = os.path.realpath(tempfile.gettempdir()) + os.sep
-    if real.startswith((temporary, "/tmp/")) and not real.startswith(own + os.sep):
-        try:
-            os.unlink(path)
-        except OSError:
-            pass  # it was listed twice, or the model has removed it
+    for path in paths:
+        real = os.path.realpath(path)
+        if real.startswith((temporary, "/tmp/")) and not real.startswith(own + os.sep):
+            try:
+                os.unlink(path)
+            except OSError:
+                pass  # it was listed under two names, or the model has removed it

@@ -66,13 +66,13 @@ class KServeApp(App):
         arguments = self._fields.take(call.json())
         steps = self._steps[handler]
         if self.concurrent:
-            return self._run(steps, arguments, call)
+            return self._run(steps, arguments)
         result = steps[0](**arguments)
         for step in steps[1:]:
             result = self._next(step, result)
-        return self._answer(result, call)
+        return self._answer(result)
 
-    async def _run(self, steps, arguments, call):
+    async def _run(self, steps, arguments):
         result = steps[0](**arguments)
         if hasattr(result, "__await__"):
             result = await result
@@ -80,7 +80,7 @@ class KServeApp(App):
             result = self._next(step, result)
             if hasattr(result, "__await__"):
                 result = await result
-        return self._answer(result, call)
+        return self._answer(result)
 
     def _next(self, step, result):
         """What one method returned goes to the next; to predict by name, where that is what it takes."""
@@ -88,7 +88,7 @@ class KServeApp(App):
             return step(**result)
         return step(result)
 
-    def _answer(self, result, call):
+    def _answer(self, result):
         if inspect.isroutine(result) or hasattr(result, "__iter__") and callable(result):
             result = result()  # a function that makes the generator, as wrap_generator of version 1 returns
         if hasattr(result, "__anext__"):
@@ -96,13 +96,13 @@ class KServeApp(App):
         if hasattr(result, "__next__"):
             return Stream(self._items(result))
         if self._after is None:
-            return files.answer(result, call.accept, self._folder)
+            return files.answer(result, self._folder)
         if isinstance(result, pathlib.PurePath):
             result = [result]
         written = files.in_json(result, self._folder)
         if isinstance(result, (list, tuple)):
             written = {"output": written}  # after_predict gets a dict, as the original gives it after an upload
-        return self._after(written)
+        return files.taken_back(self._after(written))
 
     def _items(self, source):
         try:

@@ -6,7 +6,6 @@ is never started: its handlers are called from here."""
 from __future__ import annotations
 
 import ast
-import os
 
 from .. import route
 from ... import compat
@@ -38,8 +37,6 @@ def describe(folder):
 
 
 def load(folder, hello):
-    if hello.cache_dir:
-        os.environ["HOSTLER_CACHE_DIR"] = hello.cache_dir  # where Store(backend="local") keeps its file
     app = _app(folder)
     return package.PotassiumApp(app, package.init(app))
 

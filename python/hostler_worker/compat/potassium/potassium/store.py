@@ -1,7 +1,7 @@
 """Store: key and value with a time to live, shared by the handlers and replicas of a model.
 
-`local` is a file of Hostler's own beside the model's other cached files; `redis` and `s3` are the author's, through the
-packages redis and boto3, with plain keys."""
+`local` is the server's own store, where the keys of each model are apart; `redis` and `s3` are the author's, through the packages
+redis and boto3, with plain keys."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import importlib
 import json
 import pickle
 
-from ._local import LocalFile
+from ._local import Local
 
 VALID_ENCODINGS = ["json", "pickle"]
 
@@ -52,7 +52,7 @@ class Store:
         self.backend = backend
         self.config = config
         self._place = _BACKENDS[backend](config)
-        # A local store without a config keeps what it is given as it is: its file is written by this model alone.
+        # A local store without a config keeps what it is given as it is: its keys are written by this model alone.
         encoding = getattr(config, "encoding", "pickle" if backend == "local" else "json")
         self._dumps, self._loads = _PICKLE if encoding == "pickle" else _JSON
 
@@ -100,7 +100,7 @@ class _S3:
         self._client.put_object(Bucket=self._bucket, Key=key, Body=value)
 
 
-_BACKENDS = {"redis": _Redis, "s3": _S3, "local": lambda config: LocalFile()}
+_BACKENDS = {"redis": _Redis, "s3": _S3, "local": lambda config: Local()}
 
 
 def _needed(package, backend):

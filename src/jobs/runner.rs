@@ -1,0 +1,80 @@
+//! Takes the jobs of one model and runs them as requests that wait behind interactive ones.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::run::Run;
+use super::store::Claim;
+use super::{Phase, Shared};
+use crate::service::Model;
+
+/// How often a model that is not ready is looked at.
+const LOOK: Duration = Duration::from_millis(200);
+/// After a fault of the store.
+const RETRY: Duration = Duration::from_secs(1);
+/// How long to wait for word of a new job before looking oneself: jobs of servers that died are told by nobody.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Runs jobs until the server stops.
+pub async fn run(shared: Arc<Shared>, model: Arc<Model>) {
+    // So many that a replica finds its next batch waiting when it is done with one. What runs is held in memory and
+    // counts against an interruption, so no more than that.
+    let most = model.group.capacity().saturating_mul(2).max(1);
+    let room = Arc::new(Semaphore::new(most));
+    let mut away = false;
+    while shared.phase() == Phase::Serving {
+        if !model.group.serves() {
+            shared.pause(LOOK).await;
+            continue;
+        }
+        let Some(mut permits) = wait_for_room(&room, &shared).await else {
+            break;
+        };
+        match shared.store.claim(&model.card.name, permits.num_permits()).await {
+            Ok(claims) => {
+                if std::mem::take(&mut away) {
+                    tracing::info!(model = %model.card.name, "the store of jobs is back");
+                }
+                if claims.is_empty() {
+                    drop(permits);
+                    shared.or_stop(shared.store.wait(&model.card.name, PATIENCE)).await;
+                    continue;
+                }
+                for claim in claims {
+                    // Never more claims than were asked for; one that came all the same is run all the same.
+                    let permit = permits.split(1);
+                    tokio::spawn(begin(Arc::clone(&shared), claim, permit));
+                }
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut away, true) {
+                    tracing::warn!(model = %model.card.name, "jobs wait: {error}");
+                }
+                drop(permits);
+                shared.pause(RETRY).await;
+            }
+        }
+    }
+    // What runs ends, or is put back once patience is over.
+    let all = u32::try_from(most).unwrap_or(u32::MAX);
+    drop(room.acquire_many(all).await);
+}
+
+/// All the room there is, once there is some; `None` when the server stops.
+async fn wait_for_room(room: &Arc<Semaphore>, shared: &Shared) -> Option<OwnedSemaphorePermit> {
+    let mut permits = shared.or_stop(Arc::clone(room).acquire_owned()).await?.ok()?;
+    while let Ok(more) = Arc::clone(room).try_acquire_owned() {
+        permits.merge(more);
+    }
+    Some(permits)
+}
+
+async fn begin(shared: Arc<Shared>, claim: Claim, permit: Option<OwnedSemaphorePermit>) {
+    let lease = claim.lease.clone();
+    let calls = shared.running.begin(&lease);
+    Run::new(&shared, claim, &calls).complete().await;
+    shared.running.end(&lease);
+    drop(permit);
+}

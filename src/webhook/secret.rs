@@ -1,0 +1,103 @@
+//! The key that webhooks are signed with.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, STANDARD_PAD_INDIFFERENT};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+/// What a key that is written in Base64 begins with, by Standard Webhooks.
+const PREFIX: &str = "whsec_";
+/// The fewest bytes of a key: 128 bits are not guessed.
+const FEWEST_BYTES: usize = 16;
+
+/// A key; `Debug` hides it, and nothing else shows it.
+#[derive(Clone)]
+pub struct Secret(Hmac<Sha256>);
+
+impl Secret {
+    /// `whsec_` and Base64 is the bytes that it stands for; any other text is its own bytes.
+    ///
+    /// # Errors
+    /// What was expected, without the text: what is refused may be most of a key.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let key = match text.strip_prefix(PREFIX) {
+            Some(encoded) => STANDARD_PAD_INDIFFERENT
+                .decode(encoded)
+                .map_err(|_| "Base64 (RFC 4648, section 4) after whsec_")?,
+            None => text.as_bytes().to_vec(),
+        };
+        let expected = "a key of at least 16 bytes, as whsec_BASE64 or as text";
+        if key.len() < FEWEST_BYTES {
+            return Err(expected);
+        }
+        // Keys of every length will do (RFC 2104, section 2).
+        Hmac::<Sha256>::new_from_slice(&key).map(Self).map_err(|_| expected)
+    }
+
+    /// HMAC-SHA256 of the parts one after the other, in Base64.
+    pub(super) fn sign(&self, parts: &[&[u8]]) -> String {
+        let mut mac = self.0.clone();
+        for part in parts {
+            mac.update(part);
+        }
+        STANDARD.encode(mac.finalize().into_bytes())
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(***)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_code_is_that_of_rfc_4231() {
+        // Test cases 3 and 6, with keys of 20 and of 131 bytes.
+        let sign = |key: &[u8], data: &[u8]| {
+            let encoded = STANDARD.encode(key);
+            Secret::parse(&format!("whsec_{encoded}")).unwrap().sign(&[data])
+        };
+        assert_eq!(
+            sign(&[0xaa; 20], &[0xdd; 50]),
+            "dz6pHjaADkaFTbjr0JGBpylZCYs++MEi2WNVFM7VZf4="
+        );
+        assert_eq!(
+            sign(&[0xaa; 131], b"Test Using Larger Than Block-Size Key - Hash Key First"),
+            "YOQxWR7gtn8Niiaqy/W3f44LxiE3KMUUBUYEDw7jf1Q="
+        );
+    }
+
+    #[test]
+    fn a_key_in_base64_is_decoded_with_or_without_padding() {
+        let plain = Secret::parse("0123456789abcdef").unwrap();
+        for text in ["whsec_MDEyMzQ1Njc4OWFiY2RlZg==", "whsec_MDEyMzQ1Njc4OWFiY2RlZg"] {
+            assert_eq!(Secret::parse(text).unwrap().sign(&[b"x"]), plain.sign(&[b"x"]));
+        }
+        assert!(Secret::parse("whsec_not Base64 at all!").is_err());
+    }
+
+    #[test]
+    fn parts_are_signed_as_one() {
+        let secret = Secret::parse("a passphrase, not Base64").unwrap();
+        assert_eq!(secret.sign(&[b"a", b".", b"b"]), secret.sign(&[b"a.b"]));
+    }
+
+    #[test]
+    fn short_keys_are_refused() {
+        for text in ["", "whsec_", "fifteen letters", "whsec_MDEyMzQ1Njc4OWFiY2Rl"] {
+            assert!(Secret::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_nothing() {
+        let secret = Secret::parse("a passphrase, not Base64").unwrap();
+        assert_eq!(format!("{secret:?}"), "Secret(***)");
+    }
+}
