@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::queue::{Intake, Taken};
+use super::queue::{First, Intake};
 use crate::pipeline::{Admit, Request};
 
 /// When a batch is cut.
@@ -29,8 +29,14 @@ pub fn share(waiting: usize, idle: usize) -> usize {
     waiting.div_ceil(idle.max(1))
 }
 
-/// Adds to `first` what waits, up to the policy's limits. Requests nobody waits for are dropped on the way.
-pub fn gather(first: Request, policy: BatchPolicy, intake: &Intake) -> Vec<Request> {
+/// Adds to `first` what waits, up to the policy's limits. Requests nobody waits for are dropped on the way. Background
+/// work joins none but its own kind: interactive requests would wait for it.
+pub fn gather(first: First, policy: BatchPolicy, intake: &Intake) -> Vec<Request> {
+    let First {
+        request: first,
+        background,
+    } = first;
+    let most = background.unwrap_or(usize::MAX);
     let mut batch = Vec::with_capacity(policy.max_size.min(64));
     let mut rows = 0;
     let now = Instant::now();
@@ -42,21 +48,28 @@ pub fn gather(first: Request, policy: BatchPolicy, intake: &Intake) -> Vec<Reque
     if policy.max_size <= 1 || alone {
         return batch;
     }
-    let quota = share(intake.waiting() + 1, intake.idle() + 1);
+    let (waiting, room) = match background {
+        Some(_) => (intake.waiting(), policy.max_size - intake.reserve(policy.max_size)),
+        None => (intake.urgent(), policy.max_size),
+    };
+    let quota = share(waiting + 1, intake.idle() + 1).min(most);
     let mut seen = 1;
-    while rows < policy.max_size && seen < quota {
-        let Some(request) = intake.try_join() else { break };
+    while rows < room && seen < quota {
+        let Some(request) = intake.try_join(background.is_some()) else {
+            break;
+        };
         push(&mut batch, &mut rows, request, now);
         seen += 1;
     }
-    while !policy.max_delay.is_zero() && rows < policy.max_size {
-        match intake.take_until(end) {
-            Taken::Request(request) if request.is_alone() => {
+    // Nobody waits for background work to be answered soon, nor gains by its waiting for more.
+    while background.is_none() && !policy.max_delay.is_zero() && rows < policy.max_size {
+        match intake.take_urgent_until(end) {
+            Some(request) if request.is_alone() => {
                 intake.give_back(request);
                 break;
             }
-            Taken::Request(request) => push(&mut batch, &mut rows, request, Instant::now()),
-            Taken::TimedOut | Taken::Stopped => break,
+            Some(request) => push(&mut batch, &mut rows, request, Instant::now()),
+            None => break,
         }
     }
     batch
@@ -72,13 +85,23 @@ fn push(batch: &mut Vec<Request>, rows: &mut usize, request: Request, now: Insta
 }
 
 /// Lets waiting requests join a running batch.
-impl Admit for Intake {
+pub struct Joining {
+    pub intake: Intake,
+    pub max_size: usize,
+}
+
+impl Admit for Joining {
     fn admit(&mut self, rows: usize) -> Vec<Request> {
         // A waiting request may have more rows than there is room for; models that admit take one row each.
         let (mut joined, mut taken, now) = (Vec::new(), 0, Instant::now());
-        let quota = share(self.waiting(), self.idle() + 1);
+        let quota = share(self.intake.waiting(), self.intake.idle() + 1);
+        let reserve = self.intake.reserve(self.max_size);
         while taken < rows && joined.len() < quota {
-            let Some(request) = self.try_join() else { break };
+            // Background work leaves room for interactive requests, which then need not wait for a text to end.
+            let background = rows - taken > reserve;
+            let Some(request) = self.intake.try_join(background) else {
+                break;
+            };
             push(&mut joined, &mut taken, request, now);
         }
         joined

@@ -74,7 +74,7 @@ impl Group {
     /// # Errors
     /// When the system gives no thread.
     pub fn start(spec: GroupSpec) -> std::io::Result<Self> {
-        let (queue, intake) = queue(spec.queue_size);
+        let (queue, intake) = queue(spec.queue_size, spec.devices.len());
         let capacity = spec.devices.len().saturating_mul(spec.batch.max_size);
         let board = Arc::new(Board::new(&spec.devices, spec.wait_timeout));
         let store = spec.store.map(|engine| Store::new(engine, Arc::clone(&spec.model)));

@@ -12,6 +12,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, TrySen
 use crossbeam_utils::Backoff;
 
 use super::idle::Idle;
+use super::manners::{Manners, Turn};
 use crate::error::{Error, Kind};
 use crate::pipeline::{Request, Wake};
 
@@ -61,6 +62,9 @@ pub struct Intake {
     idle: Arc<Idle>,
     /// Requests a replica had taken and could not run; they go before all others.
     returned: Arc<Returned>,
+    manners: Arc<Manners>,
+    /// Whose end it is.
+    replica: usize,
     /// Nothing is ever sent: it is disconnected when the queue stops.
     stop: Receiver<()>,
 }
@@ -71,9 +75,16 @@ struct Returned {
     requests: Mutex<VecDeque<Request>>,
 }
 
+/// The first request of a batch.
+pub struct First {
+    pub request: Request,
+    /// Of background work: how many requests the batch may have.
+    pub background: Option<usize>,
+}
+
 /// What a replica got when it waited.
 pub enum Taken {
-    Request(Request),
+    Request(First),
     /// The time was over, or the replica was called to look after its pipeline.
     TimedOut,
     Stopped,
@@ -86,8 +97,8 @@ const TOMBSTONES: usize = 4;
 /// About the time from an answer to the next request of a client that sends one after another on loopback.
 const LOOK: Duration = Duration::from_micros(100);
 
-/// A queue that admits `limit` requests, queued and running.
-pub fn queue(limit: usize) -> (Queue, Intake) {
+/// A queue for so many replicas that admits `limit` requests, queued and running.
+pub fn queue(limit: usize, replicas: usize) -> (Queue, Intake) {
     let (interactive, interactive_rx) = bounded(limit.saturating_mul(TOMBSTONES));
     let (background, background_rx) = bounded(limit.saturating_mul(TOMBSTONES).max(JOBS));
     let (stop, stop_rx) = bounded(0);
@@ -100,6 +111,8 @@ pub fn queue(limit: usize) -> (Queue, Intake) {
         admitted: Arc::clone(&admitted),
         idle: Arc::clone(&idle),
         returned: Arc::default(),
+        manners: Arc::new(Manners::new(replicas)),
+        replica: 0,
         stop: stop_rx,
     };
     (
@@ -175,9 +188,24 @@ impl Queue {
 }
 
 impl Intake {
-    /// Requests that wait now.
+    /// The end of one replica. What an earlier one of its number left undone is over.
+    #[must_use]
+    pub fn of(&self, replica: usize) -> Self {
+        self.manners.end(replica);
+        Self {
+            replica,
+            ..self.clone()
+        }
+    }
+
+    /// Requests that wait now, whether or not they may run.
     pub fn waiting(&self) -> usize {
-        self.interactive.len() + self.background.len() + self.returned.count.load(Ordering::Acquire)
+        self.urgent() + self.background.len()
+    }
+
+    /// Requests that wait and may run at once.
+    pub fn urgent(&self) -> usize {
+        self.interactive.len() + self.returned.count.load(Ordering::Acquire)
     }
 
     /// Puts a request back that could not be run; another replica may take it.
@@ -204,9 +232,17 @@ impl Intake {
         self.idle.count()
     }
 
-    /// A request that waits already and may run with others.
-    pub fn try_join(&self) -> Option<Request> {
-        let request = self.try_take()?;
+    /// A request that waits already and may run with others: an interactive one, else a background one where the
+    /// batch has room for such.
+    pub fn try_join(&self, background: bool) -> Option<Request> {
+        let queued = || {
+            if background {
+                self.background.try_recv().ok()
+            } else {
+                None
+            }
+        };
+        let request = self.try_urgent().or_else(queued)?;
         if request.is_alone() {
             self.give_back(request);
             return None;
@@ -216,8 +252,53 @@ impl Intake {
 
     /// A request that waits already, interactive first.
     pub fn try_take(&self) -> Option<Request> {
-        let queued = || self.interactive.try_recv().or_else(|_| self.background.try_recv());
-        self.try_returned().or_else(|| queued().ok())
+        self.try_urgent().or_else(|| self.background.try_recv().ok())
+    }
+
+    fn try_urgent(&self) -> Option<Request> {
+        self.try_returned().or_else(|| {
+            let request = self.interactive.try_recv().ok()?;
+            self.manners.interactive();
+            Some(request)
+        })
+    }
+
+    /// The first request of a batch; else how long background work that waits is to wait yet.
+    fn try_first(&self) -> Result<First, Option<Duration>> {
+        if let Some(request) = self.try_urgent() {
+            return Ok(First {
+                request,
+                background: None,
+            });
+        }
+        if self.background.is_empty() {
+            return Err(None);
+        }
+        match self.manners.begin(self.replica) {
+            Turn::In(wait) => Err(Some(wait)),
+            Turn::Now { most } => match self.background.try_recv() {
+                Ok(request) => Ok(First {
+                    request,
+                    background: Some(most),
+                }),
+                Err(_) => {
+                    self.manners.end(self.replica);
+                    Err(None)
+                }
+            },
+        }
+    }
+
+    /// The batch is over. Background work that waited for its turn may begin.
+    pub fn end_turn(&self) {
+        if self.manners.end(self.replica) && !self.background.is_empty() {
+            self.idle.wake_one();
+        }
+    }
+
+    /// Rows of a running batch that background work leaves to interactive requests.
+    pub fn reserve(&self, max_size: usize) -> usize {
+        if self.manners.minded() { max_size / 4 } else { 0 }
     }
 
     /// Looks for a request for a moment, awake, where the last run was `short` and nobody but one client uses the
@@ -227,26 +308,36 @@ impl Intake {
             return;
         }
         let end = Instant::now() + LOOK;
-        while self.waiting() == 0 && Instant::now() < end {
+        while self.urgent() == 0 && Instant::now() < end {
             std::hint::spin_loop();
         }
     }
 
     /// Waits for a request, or until the replica is called.
     pub fn take(&self, wake: &Wake) -> Taken {
-        self.wait(None, Some(wake))
+        self.wait(wake)
     }
 
-    /// Waits for a request until a point in time.
-    pub fn take_until(&self, end: Instant) -> Taken {
-        self.wait(Some(end), None)
+    /// Waits for a request that is no background work until a point in time.
+    pub fn take_urgent_until(&self, end: Instant) -> Option<Request> {
+        loop {
+            if let Some(request) = self.try_urgent() {
+                return Some(request);
+            }
+            if self.is_stopped() || Instant::now() >= end {
+                return None;
+            }
+            if !self.comes_soon() {
+                self.idle.wait(Some(end), || self.urgent() > 0 || self.is_stopped());
+            }
+        }
     }
 
     /// Gives the core to others a few times, and tells whether a request came meanwhile.
     fn comes_soon(&self) -> bool {
         let backoff = Backoff::new();
         while !backoff.is_completed() {
-            if self.waiting() > 0 {
+            if self.urgent() > 0 {
                 return true;
             }
             backoff.snooze();
@@ -254,15 +345,16 @@ impl Intake {
         false
     }
 
-    fn wait(&self, end: Option<Instant>, wake: Option<&Wake>) -> Taken {
+    fn wait(&self, wake: &Wake) -> Taken {
         loop {
             if self.is_stopped() {
                 return Taken::Stopped;
             }
-            if let Some(request) = self.try_take() {
-                return Taken::Request(request);
-            }
-            if end.is_some_and(|end| end <= Instant::now()) || wake.is_some_and(Wake::answer) {
+            let later = match self.try_first() {
+                Ok(first) => return Taken::Request(first),
+                Err(later) => later.map(|wait| Instant::now() + wait),
+            };
+            if wake.answer() {
                 return Taken::TimedOut;
             }
             // Under load the next request is a moment away. To yield for it costs less than to be woken for it, and
@@ -270,9 +362,10 @@ impl Intake {
             if self.comes_soon() {
                 continue;
             }
-            let called = || wake.is_some_and(Wake::is_asked);
-            self.idle
-                .wait(end, || self.waiting() > 0 || self.is_stopped() || called());
+            let called = || wake.is_asked();
+            // Background work that came meanwhile has to be looked at; what waits for its turn was looked at just now.
+            let more = || self.urgent() > 0 || (later.is_none() && !self.background.is_empty());
+            self.idle.wait(later, || more() || self.is_stopped() || called());
         }
     }
 
@@ -304,7 +397,7 @@ mod tests {
 
     fn taken(intake: &Intake) -> String {
         match intake.take(&Wake::default()) {
-            Taken::Request(request) => request.id().to_owned(),
+            Taken::Request(first) => first.request.id().to_owned(),
             Taken::TimedOut => "timed out".into(),
             Taken::Stopped => "stopped".into(),
         }
@@ -312,7 +405,7 @@ mod tests {
 
     #[test]
     fn interactive_goes_before_background_and_full_is_told_at_once() {
-        let (queue, intake) = queue(2);
+        let (queue, intake) = queue(2, 1);
         queue.send(request("later"), Priority::Background).unwrap();
         queue.send(request("now"), Priority::Interactive).unwrap();
         assert_eq!([taken(&intake), taken(&intake)], ["now", "later"]);
@@ -326,7 +419,7 @@ mod tests {
 
     #[test]
     fn a_waiting_replica_is_woken_by_background_work_and_by_the_end() {
-        let (queue, intake) = queue(4);
+        let (queue, intake) = queue(4, 1);
         let replica = std::thread::spawn(move || [taken(&intake), taken(&intake)]);
         std::thread::sleep(Duration::from_millis(20));
         queue.send(request("job"), Priority::Background).unwrap();
@@ -337,7 +430,7 @@ mod tests {
 
     #[test]
     fn what_was_given_back_goes_first_and_a_call_ends_a_wait() {
-        let (queue, intake) = queue(4);
+        let (queue, intake) = queue(4, 1);
         queue.send(request("second"), Priority::Interactive).unwrap();
         intake.give_back(request("first"));
         assert_eq!(intake.waiting(), 2);
@@ -351,11 +444,9 @@ mod tests {
 
     #[test]
     fn a_wait_with_an_end_is_over_then() {
-        let (_queue, intake) = queue(1);
-        assert!(matches!(
-            intake.take_until(Instant::now() + Duration::from_millis(5)),
-            Taken::TimedOut
-        ));
+        let (_queue, intake) = queue(1, 1);
+        let end = Instant::now() + Duration::from_millis(5);
+        assert!(intake.take_urgent_until(end).is_none());
         assert_eq!(intake.idle(), 0);
     }
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::backoff::{CRASH_LOOP, backoff};
-use super::gather::{BatchPolicy, gather};
+use super::gather::{BatchPolicy, Joining, gather};
 use super::queue::{Intake, Taken};
 use super::status::{Board, ReplicaState};
 use crate::device::{CudaBinding, Device, cuda};
@@ -105,22 +105,25 @@ impl Replica {
         loop {
             self.intake.look(short);
             let first = match self.intake.take(&self.context.wake) {
-                Taken::Request(request) => Some(request),
+                Taken::Request(first) => Some(first),
                 Taken::Stopped => return Ended::Stopped,
                 Taken::TimedOut => None,
             };
             if let Err(error) = pipeline.check() {
                 // Nothing has been done for it yet: another replica answers it, or this one when it is back.
-                first.into_iter().for_each(|request| self.intake.give_back(request));
+                first.into_iter().for_each(|first| self.intake.give_back(first.request));
+                self.intake.end_turn();
                 return Ended::Failed(error.to_string());
             }
             let Some(first) = first else { continue };
             let requests = gather(first, self.policy, &self.intake);
             if requests.is_empty() {
+                self.intake.end_turn();
                 continue;
             }
             let began = Instant::now();
             let outcome = self.run_batch(pipeline, requests);
+            self.intake.end_turn();
             short = began.elapsed() <= SHORT;
             if self.given_up.load(Ordering::Acquire) {
                 return Ended::Stopped;
@@ -135,7 +138,10 @@ impl Replica {
     fn run_batch(&self, pipeline: &mut dyn Pipeline, mut requests: Vec<Request>) -> Result<(), String> {
         let now = Instant::now();
         requests.iter_mut().for_each(|r| r.start(now));
-        let source = Box::new(self.intake.clone());
+        let source = Box::new(Joining {
+            intake: self.intake.clone(),
+            max_size: self.policy.max_size,
+        });
         let control = Arc::clone(&self.control);
         let mut batch = Batch::with_source(requests, self.policy.max_size, source, control);
         let outcome = catch_unwind(AssertUnwindSafe(|| pipeline.run(&mut batch)));

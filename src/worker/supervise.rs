@@ -79,7 +79,7 @@ impl Spawn {
             context: self.contexts[replica].clone(),
             build: Arc::clone(&self.build),
             policy: self.policy,
-            intake: self.intake.clone(),
+            intake: self.intake.of(replica),
             board: Arc::clone(&self.board),
             control: Arc::clone(&control),
             given_up: Arc::clone(&given_up),
