@@ -41,8 +41,10 @@ lint: ## formatting, clippy without warnings, licences and sources of dependenci
 bench: library python ## the benchmarks of benches/
 	$(CARGO) run --release --locked -p hostler-benches
 
-bench-peers: library ## the same Python function behind Hostler and other servers
-	python=$$(scripts/python.sh peers benches/peers/requirements.txt) && HOSTLER_PEERS_PYTHON=$$python \
+bench-peers: library ## the same Python function, and the same model folders, behind Hostler and other servers
+	function=$$(scripts/python.sh peers benches/peers/requirements.txt) && \
+	  models=$$(scripts/python.sh peer-models benches/peers/models/requirements.txt) && \
+	  HOSTLER_PEERS_PYTHON=$$function HOSTLER_PEER_MODELS_PYTHON=$$models \
 	  $(CARGO) run --release --locked -p hostler-benches -- peers
 
 parity: ## answers of a model behind Hostler beside those of transformers (fetches torch, some GB)

@@ -3,15 +3,20 @@
 mod bare;
 mod closure;
 mod echo;
+mod encoders;
 mod figures;
 mod folders;
+mod generation;
 mod groups;
+mod joiner;
 mod load;
 mod machine;
 mod memory;
+mod model_peers;
 mod models;
 #[path = "../../tests/support/onnx.rs"]
 mod onnx;
+mod peer;
 mod peers;
 mod process;
 mod python;
@@ -20,6 +25,7 @@ mod server;
 mod setup;
 mod startup;
 mod stats;
+mod stories;
 mod targets;
 mod throughput;
 mod turns;
@@ -36,7 +42,7 @@ struct Arguments {
     /// One short round, to see that everything works
     #[arg(long)]
     quick: bool,
-    /// Only cases whose name holds this text: tiny, compute, image, memory, startup, python, or "compute batching on"; "peers" alone compares with other servers
+    /// Only cases whose name holds this text: tiny, compute, image, memory, startup, python, generation, encoders, or "compute batching on"; "peers" compares with other servers, "peers function" and "peers models" with some of them
     #[arg(default_value = "")]
     filter: String,
 }
@@ -60,16 +66,22 @@ fn measure(setup: &Setup) -> Result<()> {
         setup.rounds,
         setup.length.as_secs_f64()
     );
-    if setup.filter == peers::FILTER {
-        let table = peers::run(setup)?;
-        println!(
-            "{}\n{}",
-            report::turns(&table),
-            report::targets(&peers::targets(&table))
-        );
-        return Ok(());
-    }
     let mut reached = Vec::new();
+    if setup.filter.starts_with(peers::FILTER) {
+        if setup.wants(peers::CASE) {
+            let table = peers::run(setup)?;
+            println!("{}", report::turns(&table));
+            reached.extend(peers::targets(&table));
+        }
+        if setup.wants(model_peers::CASE) {
+            let answers = model_peers::answers(setup)?;
+            println!("{}", report::turns(&answers));
+            let texts = model_peers::texts(setup)?;
+            println!("{}", report::generation(model_peers::TEXTS, &texts));
+            reached.extend(model_peers::targets(&answers, &texts));
+        }
+        return finish(setup, &reached);
+    }
     for group in groups::groups() {
         if let Some(results) = throughput::run(setup, &group)? {
             println!("{}", report::throughput(&results));
@@ -86,10 +98,32 @@ fn measure(setup: &Setup) -> Result<()> {
         println!("{}", report::turns(table));
     }
     reached.extend(python::targets(&tables));
+    if setup.wants(generation::CASE) {
+        let records = generation::run(setup)?;
+        println!(
+            "{}",
+            report::generation("Text generation, texts of mixed length", &records)
+        );
+        reached.extend(generation::targets(&records));
+    }
+    if setup.wants(joiner::CASE) {
+        let rounds = joiner::run(setup)?;
+        println!("{}", report::joiner(&rounds));
+        reached.extend(joiner::targets(&rounds));
+    }
+    let measured = encoders::run(setup)?;
+    for one in &measured {
+        println!("{}", report::turns(&one.table));
+    }
+    reached.extend(encoders::targets(measured));
     if setup.wants("startup") {
         reached.extend(startup::targets(&startup::run(setup)?));
     }
+    finish(setup, &reached)
+}
+
+fn finish(setup: &Setup, reached: &[targets::Target]) -> Result<()> {
     ensure!(!reached.is_empty(), "no case has {:?} in its name", setup.filter);
-    println!("{}", report::targets(&reached));
+    println!("{}", report::targets(reached));
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use serde_json::Value;
 
 use crate::onnx;
 use crate::setup::Setup;
@@ -92,9 +93,12 @@ impl Form {
 /// A request's body, in a file for the load generator.
 pub struct Body {
     pub file: PathBuf,
+    /// Whether each line of the file is a body of its own, of which one is drawn for each request.
+    pub lines: bool,
     pub content_type: &'static str,
     /// What the answer may be.
     pub accept: &'static str,
+    /// The mean, where there are several.
     pub bytes: usize,
 }
 
@@ -105,9 +109,28 @@ impl Body {
         fs::write(&file, bytes)?;
         Ok(Self {
             file,
+            lines: false,
             content_type,
             accept: content_type,
             bytes: bytes.len(),
+        })
+    }
+
+    /// Requests of several kinds, of which the generator draws: `name.jsonl`, one a line.
+    pub fn lines(setup: &Setup, name: &str, requests: &[Value]) -> Result<Self> {
+        let mut text = String::new();
+        for request in requests {
+            // JSON has no line feed outside of strings, where it is escaped.
+            text.extend([&request.to_string(), "\n"]);
+        }
+        let file = setup.subfolder("bodies")?.join(format!("{name}.jsonl"));
+        fs::write(&file, &text)?;
+        Ok(Self {
+            file,
+            lines: true,
+            content_type: "application/json",
+            accept: "application/json",
+            bytes: text.len() / requests.len().max(1),
         })
     }
 
@@ -124,6 +147,7 @@ impl Body {
         fs::write(&file, &body)?;
         Ok(Self {
             file,
+            lines: false,
             content_type,
             accept: "*/*",
             bytes: body.len(),

@@ -1,62 +1,53 @@
 //! Other servers of Python functions, each with the same function and the same interpreter (`make bench-peers`).
 
-use std::fs::{self, File};
-use std::os::unix::process::CommandExt;
-use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
-
-use anyhow::{Context, Result, bail, ensure};
-use reqwest::blocking::Client;
+use anyhow::{Result, ensure};
 use serde_json::Value;
 
 use crate::folders::{self, interpreter};
 use crate::load::Target as Load;
 use crate::models::Body;
-use crate::process::Guard;
-use crate::server::free_port;
+use crate::peer::{Peer, Running, ask};
 use crate::setup::Setup;
 use crate::targets::{Bound, Target};
 use crate::turns::{Record, Table};
 
-/// The filter that asks for this and nothing else.
+/// Filters that begin so ask for comparisons with other servers and nothing else.
 pub const FILTER: &str = "peers";
+/// What the filter is compared with.
+pub const CASE: &str = "peers function";
 
 const FOLDER: &str = "benches/peers";
 const HOSTLER: &str = "hostler, 2 replicas";
 const CONCURRENCY: [usize; 2] = [1, 32];
 const REQUEST: &[u8] = br#"{"text":"something small","numbers":[1,2,3,4,5,6,7,8]}"#;
-/// A start that takes longer has failed.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// What a server that was asked to stop may take.
-const GRACE: Duration = Duration::from_secs(5);
-
-/// `python SCRIPT PORT` serves at a path.
-struct Peer {
-    name: &'static str,
-    script: &'static str,
-    path: &'static str,
-}
 
 const PEERS: [Peer; 4] = [
     Peer {
         name: "FastAPI on uvicorn, 2 workers",
+        folder: FOLDER,
         script: "serve_fastapi.py",
+        model: None,
         path: "/",
     },
     Peer {
         name: "potassium",
+        folder: FOLDER,
         script: "serve_potassium.py",
+        model: None,
         path: "/",
     },
     Peer {
         name: "mosec, 2 workers",
+        folder: FOLDER,
         script: "serve_mosec.py",
+        model: None,
         path: "/inference",
     },
     Peer {
         name: "LitServe, 2 workers",
+        folder: FOLDER,
         script: "serve_litserve.py",
+        model: None,
         path: "/",
     },
 ];
@@ -72,15 +63,15 @@ pub fn run(setup: &Setup) -> Result<Table> {
         let what = format!("peers, {round} of {}", setup.rounds);
         let server = folders::serve(setup, FOLDER, "peers", &python)?;
         let url = server.url("peers");
-        let answer = ask(&url, &body)?;
+        let answer = ask(&url, REQUEST)?;
         ensure!(answer == right, "hostler answers {answer}, expected {right}");
         turn(setup, &what, (HOSTLER, &url, server.pid()), &body, &mut records)?;
         drop(server);
         for peer in &PEERS {
-            let running = Running::start(setup, peer, &python, &body)?;
-            let answer = ask(&running.url, &body)?;
+            let running = Running::start(setup, peer, &python, REQUEST)?;
+            let answer = ask(&running.url, REQUEST)?;
             ensure!(answer == right, "{} answers {answer}, expected {right}", peer.name);
-            let server = (peer.name, running.url.as_str(), running.process.id());
+            let server = (peer.name, running.url.as_str(), running.pid());
             turn(setup, &what, server, &body, &mut records)?;
         }
     }
@@ -93,7 +84,7 @@ pub fn run(setup: &Setup) -> Result<Table> {
 }
 
 /// One round of one server, added to what is known of it.
-fn turn(
+pub fn turn(
     setup: &Setup,
     what: &str,
     (side, url, pid): (&'static str, &str, u32),
@@ -131,72 +122,4 @@ pub fn targets(table: &Table) -> Vec<Target> {
         }
     }
     targets
-}
-
-struct Running {
-    process: Guard,
-    url: String,
-}
-
-impl Running {
-    fn start(setup: &Setup, peer: &Peer, python: &Path, body: &Body) -> Result<Self> {
-        let port = free_port()?;
-        let log = setup.subfolder("logs")?.join(format!("{port}.log"));
-        let out = File::create(&log)?;
-        let mut command = Command::new(python);
-        command
-            .args([peer.script, &port.to_string()])
-            .current_dir(setup.root.join(FOLDER))
-            .env("PYTHONDONTWRITEBYTECODE", "1")
-            // Its workers end with it: they are of its group.
-            .process_group(0)
-            .stdin(Stdio::null())
-            .stdout(out.try_clone()?)
-            .stderr(out);
-        let started = Instant::now();
-        let mut running = Self {
-            process: Guard(command.spawn().with_context(|| format!("starting {}", peer.name))?),
-            url: format!("http://127.0.0.1:{port}{}", peer.path),
-        };
-        while ask(&running.url, body).is_err() {
-            if started.elapsed() > PATIENCE || running.process.0.try_wait()?.is_some() {
-                bail!(
-                    "{} did not start\n{}",
-                    peer.name,
-                    fs::read_to_string(&log).unwrap_or_default()
-                );
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        // The first answer may come while another worker still imports.
-        std::thread::sleep(Duration::from_secs(1));
-        Ok(running)
-    }
-}
-
-impl Drop for Running {
-    /// Asks before it kills: servers of several processes leave semaphores behind when they are killed.
-    fn drop(&mut self) {
-        let group = self.process.id().to_string();
-        let send = |signal: &str| {
-            let mut shell = Command::new("sh");
-            shell
-                .args(["-c", &format!("kill -s {signal} -- -{group}")])
-                .stderr(Stdio::null());
-            // Gone already, at worst.
-            drop(shell.status());
-        };
-        send("TERM");
-        let asked = Instant::now();
-        while asked.elapsed() < GRACE && matches!(self.process.0.try_wait(), Ok(None)) {
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        send("KILL");
-    }
-}
-
-fn ask(url: &str, body: &Body) -> Result<Value> {
-    let request = Client::new().post(url).header("content-type", body.content_type);
-    let answer = request.body(fs::read(&body.file)?).send()?.error_for_status()?;
-    Ok(serde_json::from_slice(&answer.bytes()?)?)
 }

@@ -1,8 +1,11 @@
 //! Results as Markdown tables.
 
 use crate::figures::Figures;
+use crate::generation;
+use crate::joiner;
 use crate::memory;
 use crate::stats::median;
+use crate::stories::Rates;
 use crate::targets::{Bound, Target};
 use crate::throughput::Results;
 use crate::turns;
@@ -120,6 +123,61 @@ pub fn turns(measured: &turns::Table) -> String {
     )
 }
 
+/// Texts that were written side by side, medians of the rounds.
+pub fn generation(title: &str, records: &[generation::Record]) -> String {
+    let head = [
+        "side",
+        "at",
+        "tokens/s",
+        "spread",
+        "requests/s",
+        "p50 ms",
+        "p99 ms",
+        "CPU µs a token",
+    ];
+    let rows: Vec<_> = records
+        .iter()
+        .map(|record| {
+            let of = |figure: fn(&Rates) -> f64| record.rounds.iter().map(figure).collect::<Vec<_>>();
+            let middle = |figure: fn(&Rates) -> f64| number(median(&of(figure)));
+            vec![
+                record.side.to_owned(),
+                record.at.to_string(),
+                middle(|f| f.tokens),
+                percent(spread(&of(|f| f.tokens))),
+                middle(|f| f.requests),
+                middle(|f| f.p50),
+                middle(|f| f.p99),
+                middle(|f| f.cpu),
+            ]
+        })
+        .collect();
+    format!("### {title}\n\n{}", table(&head, &rows))
+}
+
+/// What joins texts under way, all rounds together.
+pub fn joiner(rounds: &[joiner::Round]) -> String {
+    let steps: Vec<f64> = rounds.iter().flat_map(|r| r.steps.iter().copied()).collect();
+    let each: Vec<f64> = rounds.iter().map(|r| r.step).collect();
+    let cells = vec![
+        steps.len().to_string(),
+        number(median(&steps)),
+        number(steps.iter().copied().fold(0.0, f64::max)),
+        number(joiner::wait(rounds, 50)),
+        number(joiner::wait(rounds, 99)),
+        number(median(&each)),
+    ];
+    let head = [
+        "joiners",
+        "steps, median",
+        "steps, maximum",
+        "first chunk p50 ms",
+        "first chunk p99 ms",
+        "a step ms",
+    ];
+    format!("### A late joiner beside 8 texts\n\n{}", table(&head, &[cells]))
+}
+
 pub fn memory(measured: &[memory::Measured]) -> String {
     let rows: Vec<_> = measured
         .iter()
@@ -139,17 +197,19 @@ pub fn targets(targets: &[Target]) -> String {
     let rows: Vec<_> = targets
         .iter()
         .map(|target| {
-            let (sign, bound) = match target.bound {
-                Bound::AtLeast(least) => ('≥', least),
-                Bound::AtMost(most) => ('≤', most),
-            };
             let unit = |value: String| format!("{value} {}", target.unit).trim_end().to_owned();
+            let met = if target.met() { "yes" } else { "no" };
+            let (bound, met) = match target.bound {
+                Bound::AtLeast(least) => (unit(format!("≥ {least}")), met),
+                Bound::AtMost(most) => (unit(format!("≤ {most}")), met),
+                Bound::Open => ("–".to_owned(), "–"),
+            };
             let rounds: Vec<_> = target.rounds.iter().map(|v| number(*v)).collect();
             vec![
                 target.name.clone(),
-                unit(format!("{sign} {bound}")),
+                bound,
                 unit(number(target.reached())),
-                if target.met() { "yes" } else { "no" }.to_owned(),
+                met.to_owned(),
                 rounds.join(" "),
             ]
         })

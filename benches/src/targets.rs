@@ -10,6 +10,8 @@ use crate::throughput::{Results, Side};
 pub enum Bound {
     AtLeast(f64),
     AtMost(f64),
+    /// Shown beside the others.
+    Open,
 }
 
 /// A figure to reach, and what was reached in each round.
@@ -29,6 +31,7 @@ impl Target {
         match self.bound {
             Bound::AtLeast(least) => self.reached() >= least,
             Bound::AtMost(most) => self.reached() <= most,
+            Bound::Open => true,
         }
     }
 }

@@ -2,11 +2,13 @@
 //! meet share a run, what is read of them becomes answers. Knows neither texts nor images.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::{Builder, Loaded, ONNX_DEVICES, Source};
 use crate::backend::onnx::{OnnxModel, OnnxSession, Runtime};
 use crate::contract::{Contract, Signature};
+use crate::device::DeviceKind;
 use crate::error::{Error, Kind};
 use crate::payload::Output;
 use crate::pipeline::{Batch, Build, Pipeline, ReplicaContext, Request};
@@ -42,6 +44,13 @@ pub trait RowTask: Send + Sync + 'static {
 
     /// Whether rows of these keys may share a run.
     fn meet(&self, a: &Self::Key, b: &Self::Key) -> bool;
+
+    /// Cuts rows of these keys, which all meet, into runs of at most `most`; into equal ones where nothing is better.
+    fn runs(&self, keys: &[&Self::Key], most: usize, _on: DeviceKind) -> Vec<Range<usize>> {
+        let rows = keys.len();
+        let begins = (0..rows).step_by(most.max(1));
+        begins.map(|begin| begin..rows.min(begin + most.max(1))).collect()
+    }
 
     /// The rows of a request, in the order of what it brings.
     ///
@@ -81,6 +90,7 @@ pub fn loaded<T: RowTask>(source: &Source<'_>, task: T, contract: Contract) -> L
                 runner: Runner::new(session, &task.outputs())?,
                 task: Arc::clone(&task),
                 max_batch_size,
+                device: context.device.kind(),
             };
             Ok(Box::new(pipeline) as Box<dyn Pipeline>)
         })
@@ -200,6 +210,7 @@ struct RowPipeline<T: RowTask> {
     runner: Runner,
     task: Arc<T>,
     max_batch_size: usize,
+    device: DeviceKind,
 }
 
 /// A request with its rows and, as runs end, what was read of them.
@@ -268,9 +279,10 @@ impl<T: RowTask> Pipeline for RowPipeline<T> {
         places.sort_by(|(a, _), (b, _)| a.cmp(b));
         let task = Arc::clone(&self.task);
         for alike in places.chunk_by(|(a, _), (b, _)| task.meet(a, b)) {
-            for run in alike.chunks(self.max_batch_size) {
+            let keys: Vec<&T::Key> = alike.iter().map(|(key, _)| key).collect();
+            for run in task.runs(&keys, self.max_batch_size, self.device) {
                 // Many rows take many runs; who left meanwhile, or has his answer, is passed over.
-                let live: Vec<(usize, usize)> = run
+                let live: Vec<(usize, usize)> = alike[run]
                     .iter()
                     .map(|(_, place)| *place)
                     .filter(|(i, _)| !work[*i].request.is_finished() && !work[*i].request.is_cancelled())

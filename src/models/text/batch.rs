@@ -97,9 +97,13 @@ impl Plan {
     pub fn tensor<R: Row>(&self, name: &str, rows: &[&R], pad: u32) -> Option<Tensor> {
         let (_, input, dtype) = self.inputs.iter().find(|(known, ..)| known == name)?;
         let longest = rows.iter().map(|row| row.ids().len()).max().unwrap_or(0);
+        Some(padded(*input, *dtype, rows, self.length(longest), pad))
+    }
+
+    /// What a run's sequences are padded to, the longest of which has `longest` tokens.
+    pub fn length(&self, longest: usize) -> usize {
         // A text of no tokens still is a row.
-        let length = self.length.unwrap_or(longest).max(1);
-        Some(padded(*input, *dtype, rows, length, pad))
+        self.length.unwrap_or(longest).max(1)
     }
 }
 

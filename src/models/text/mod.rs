@@ -4,6 +4,7 @@ mod batch;
 mod chars;
 mod encoding;
 mod pipeline;
+mod runs;
 mod special;
 mod wire;
 

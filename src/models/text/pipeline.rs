@@ -1,9 +1,13 @@
 //! A task on texts as one on rows: sequences of tokens that are padded to the longest of their run.
 
+use std::ops::Range;
+
 use super::super::rows::{self, RowTask, Slice};
 use super::super::{Loaded, Source};
 use super::batch::{Plan, Row};
+use super::runs::{self, ON_CPU, ON_OTHERS};
 use crate::contract::Contract;
+use crate::device::DeviceKind;
 use crate::error::Error;
 use crate::payload::Output;
 use crate::tensor::Tensor;
@@ -81,6 +85,11 @@ impl<T: TextTask> RowTask for Planned<T> {
 
     fn meet(&self, _: &usize, _: &usize) -> bool {
         true
+    }
+
+    fn runs(&self, keys: &[&usize], most: usize, on: DeviceKind) -> Vec<Range<usize>> {
+        let lengths: Vec<usize> = keys.iter().map(|own| self.plan.length(**own)).collect();
+        runs::cut(&lengths, most, if on == DeviceKind::Cpu { ON_CPU } else { ON_OTHERS })
     }
 
     fn rows(&self, request: &T::Request) -> Result<Vec<T::Row>, Error> {
