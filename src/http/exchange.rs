@@ -22,9 +22,9 @@ use super::respond::{answer, id_header, timing_headers};
 use super::router::Front;
 use crate::contract::Contract;
 use crate::error::{Error, Kind};
-use crate::payload::Payload;
+use crate::payload::{Output, Payload};
 use crate::pipeline::Timing;
-use crate::service::{Call, Pending, Route};
+use crate::service::{Call, Endpoint, Pending, Route};
 use crate::worker::Priority;
 
 /// Chunks that may wait for a slow reader.
@@ -116,16 +116,16 @@ impl<'a> Exchange<'a> {
         Ok(Read { media, body, timeout })
     }
 
-    /// Takes out of a body where the request wants files posted.
+    /// Takes out of a body where the request wants files posted. Where none would be, the field is the pipeline's.
     ///
     /// # Errors
     /// Invalid input, where that is no address that may be posted to.
-    pub fn take_upload(&self, read: &mut Read, contract: &Contract) -> Result<Option<String>, Error> {
-        if read.media.is_some() {
+    pub fn take_upload(&self, read: &mut Read, endpoint: &Endpoint) -> Result<Option<String>, Error> {
+        if read.media.is_some() || !endpoint.uploads() {
             return Ok(None);
         }
         let body = std::mem::take(&mut read.body);
-        let (body, upload_webhook) = decoding(body.len(), || fields::take_upload(body, contract))?;
+        let (body, upload_webhook) = decoding(body.len(), || fields::take_upload(body, &endpoint.contract))?;
         read.body = body;
         if let Some(address) = &upload_webhook {
             self.front.uploader.check(address)?;
@@ -174,17 +174,25 @@ impl<'a> Exchange<'a> {
         reading: Reading<'_>,
     ) -> Result<Response<Body>, Error> {
         let pending = self.submit(route, input, timeout, Delivery::Whole)?;
-        let (result, timing) = pending.answer().await;
+        let (result, timing, place) = pending.answer_in_place().await;
         let (wanted, accept) = (reading.wanted, reading.accept);
         let result = match result {
             Ok(output) if files::has(&output) => {
                 let outlet = self.outlet(route, reading.upload_webhook, timing.queue + timing.compute);
-                outlet.deliver(output, accept).await
+                // Bytes that wait for a slow store are as many as the places of the queue, and not more.
+                place.finish(outlet.deliver(output, accept)).await
             }
-            other => other,
+            other => {
+                drop(place);
+                other
+            }
         };
-        let response = result.and_then(|output| answer(route.contract(), output, wanted, accept));
-        Ok(self.timed(response, timing))
+        let write = |output: Output| {
+            let whole = files::as_it_is(&output, accept).is_some();
+            let size = if whole { 0 } else { files::size(&output) };
+            decoding(size, || answer(route.contract(), output, wanted, accept))
+        };
+        Ok(self.timed(result.and_then(write), timing))
     }
 
     /// A response with the latency headers: faults of a request that ran tell where its time went, too.
@@ -225,7 +233,7 @@ impl<'a> Exchange<'a> {
 /// Bodies from this size on take long enough to decode that other connections should not wait for it.
 const HEAVY: usize = 512 * 1024;
 
-/// Decodes a body of this size where nobody else has to wait for it.
+/// Decodes, or encodes, a body of this size where nobody else has to wait for it.
 pub fn decoding<T>(size: usize, decode: impl FnOnce() -> T) -> T {
     if size >= HEAVY && may_block() {
         tokio::task::block_in_place(decode)

@@ -3,13 +3,13 @@
 //! They stand at the top of the request object, and are taken out of its text before a model sees it; a field that the
 //! model's contract declares itself is the model's. The rest of the text stays as it was sent.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use bytes::Bytes;
 use memchr::memmem;
 use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::kserve_v1::declares;
@@ -20,8 +20,9 @@ use crate::jobs::job::WebhookEvent;
 const WEBHOOK: &str = "webhook";
 const EVENTS: &str = "webhook_events";
 const UPLOAD: &str = "upload_webhook";
-/// All names have it in them: a body without it has none of the fields.
-const IN_ALL: &[u8] = b"webhook";
+/// All names have the first in them, unless they have one of the others: its letters as JSON may escape them. A body
+/// without any of these has none of the fields.
+const IN_ALL: [&[u8]; 3] = [b"webhook", br"\u006", br"\u007"];
 
 /// What a request says in these fields.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,7 +54,7 @@ pub fn take_upload(body: Bytes, contract: &Contract) -> Result<(Bytes, Option<St
 }
 
 fn take_some(body: Bytes, contract: &Contract, names: &[&str]) -> Result<(Bytes, Fields), Error> {
-    if memmem::find(&body, IN_ALL).is_none() {
+    if IN_ALL.iter().all(|part| memmem::find(&body, part).is_none()) {
         return Ok((body, Fields::default()));
     }
     let text = body.clone();
@@ -62,23 +63,24 @@ fn take_some(body: Bytes, contract: &Contract, names: &[&str]) -> Result<(Bytes,
         return Ok((body, Fields::default()));
     };
     let taken = |name: &str| names.contains(&name) && !declares(&contract.input, name);
-    if !members.iter().any(|(name, _)| taken(name)) {
+    if !members.iter().any(|(key, _)| taken(&name_of(key))) {
         return Ok((body, Fields::default()));
     }
     let (mut fields, mut faults) = (Fields::default(), Vec::new());
     let mut rest = Vec::with_capacity(body.len());
     rest.push(b'{');
-    for (name, value) in members {
+    for (key, value) in members {
+        let name = name_of(key);
         if !taken(&name) {
             if rest.len() > 1 {
                 rest.push(b',');
             }
-            rest.extend_from_slice(Value::from(name).to_string().as_bytes());
+            rest.extend_from_slice(key.get().as_bytes());
             rest.push(b':');
             rest.extend_from_slice(value.get().as_bytes());
             continue;
         }
-        match name.as_str() {
+        match &*name {
             EVENTS => {
                 fields.webhook_events = read(&name, value, "a list of start, progress and completed", &mut faults);
             }
@@ -94,6 +96,15 @@ fn take_some(body: Bytes, contract: &Contract, names: &[&str]) -> Result<(Bytes,
     }
 }
 
+/// The name that stands in a member's text. One that is no text, half a surrogate for one, is none of ours.
+fn name_of(key: &RawValue) -> Cow<'_, str> {
+    let text = key.get();
+    if text.contains('\\') {
+        return Cow::Owned(serde_json::from_str(text).unwrap_or_default());
+    }
+    Cow::Borrowed(text.trim_matches('"'))
+}
+
 /// A field's value; null is none.
 fn read<T: DeserializeOwned>(name: &str, value: &RawValue, expected: &str, faults: &mut Vec<Fault>) -> Option<T> {
     match serde_json::from_str::<Option<T>>(value.get()) {
@@ -105,8 +116,8 @@ fn read<T: DeserializeOwned>(name: &str, value: &RawValue, expected: &str, fault
     }
 }
 
-/// The members of an object in their order, each value as its text.
-struct Members<'a>(Vec<(String, &'a RawValue)>);
+/// The members of an object in their order, names and values as their texts.
+struct Members<'a>(Vec<(&'a RawValue, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Members<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -125,7 +136,7 @@ impl<'de> Visitor<'de> for OfObject {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
         let mut members = Vec::new();
-        while let Some(member) = map.next_entry::<String, &'de RawValue>()? {
+        while let Some(member) = map.next_entry::<&'de RawValue, &'de RawValue>()? {
             members.push(member);
         }
         Ok(Members(members))
@@ -135,7 +146,7 @@ impl<'de> Visitor<'de> for OfObject {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::contract::Schema;
@@ -166,6 +177,25 @@ mod tests {
     }
 
     #[test]
+    fn a_name_is_known_however_it_is_written() {
+        for body in [
+            r#"{"\u0077ebhook":"u","a":1}"#,
+            r#"{"a":1,"\u0077\u0065\u0062\u0068\u006F\u006f\u006b" : "u"}"#,
+            r#"{"webhook":"u","a":1}"#,
+        ] {
+            let (rest, fields) = taken(body);
+            assert_eq!(
+                (rest.as_str(), fields.webhook.as_deref()),
+                (r#"{"a":1}"#, Some("u")),
+                "{body}"
+            );
+        }
+        let (rest, fields) = taken(r#"{"\ud800":1,"\"webhook\"":2,"webhook":"u"}"#);
+        assert_eq!(rest, r#"{"\ud800":1,"\"webhook\"":2}"#);
+        assert_eq!(fields.webhook.as_deref(), Some("u"));
+    }
+
+    #[test]
     fn what_has_none_of_them_is_the_same_body() {
         for body in [
             "",
@@ -177,6 +207,7 @@ mod tests {
             r#"{"webhook": "x"} {}"#,
             r#"{"webhooks": "x"}"#,
             "\u{1}webhook",
+            r#"{"\u0077ebhooks": "x"}"#,
         ] {
             let sent = Bytes::copy_from_slice(body.as_bytes());
             let (rest, fields) = take(sent.clone(), &open()).unwrap();

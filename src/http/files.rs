@@ -79,6 +79,14 @@ pub fn as_it_is<'a>(output: &'a Output, accept: Accept<'_>) -> Option<&'a FileOu
     }
 }
 
+/// The bytes of the files that an output has inside of JSON, or as the only thing.
+pub fn size(output: &Output) -> usize {
+    match output {
+        Output::Files(files) => files.files().iter().map(|file| file.bytes.len()).sum(),
+        _ => 0,
+    }
+}
+
 /// Where the files of one answer go.
 #[derive(Clone, Debug)]
 pub struct Outlet {

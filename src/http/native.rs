@@ -57,7 +57,7 @@ async fn call(front: &Arc<Front>, request: Request, exchange: &mut Exchange<'_>)
     let contract = route.contract();
     let wanted = wanted(&parts.headers, &contract.media)?;
     let mut read = exchange.read(&parts.headers, body, contract).await?;
-    let upload_webhook = exchange.take_upload(&mut read, contract)?;
+    let upload_webhook = exchange.take_upload(&mut read, route.endpoint())?;
     let timeout = read.timeout;
     let input = input(&route, &parts, read)?;
     if manner.background {

@@ -46,7 +46,11 @@ async fn converse(mut socket: WebSocket, front: Arc<Front>, route: Route) {
 }
 
 fn submit(front: &Front, route: &Route, body: Bytes) -> Result<(Pending, Outlet), Error> {
-    let (body, upload_webhook) = fields::take_upload(body, route.contract())?;
+    let (body, upload_webhook) = if route.endpoint().uploads() {
+        fields::take_upload(body, route.contract())?
+    } else {
+        (body, None)
+    };
     if let Some(address) = &upload_webhook {
         front.uploader.check(address)?;
     }

@@ -163,6 +163,17 @@ pub struct Job {
     pub outcome: Option<Outcome>,
 }
 
+impl Job {
+    /// Bytes of its input and its output.
+    pub fn size(&self) -> usize {
+        let output = match &self.outcome {
+            Some(Outcome::Succeeded(answer)) => answer.body.len(),
+            Some(Outcome::Failed(_) | Outcome::Cancelled) | None => 0,
+        };
+        self.input.body.len() + output
+    }
+}
+
 /// What came of a job that is over.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {

@@ -54,6 +54,24 @@ pub struct Submission {
     pub idempotency_key: Option<String>,
 }
 
+/// Hashing more than this takes long enough for others to notice.
+const HEAVY: usize = 1024 * 1024;
+const STOPPING: &str = "the server is shutting down; send the job to another instance";
+
+impl Submission {
+    async fn digest(&self, path: &str) -> Result<[u8; 32], Error> {
+        if self.input.body.len() < HEAVY {
+            let upload_webhook = self.upload_webhook.as_deref();
+            return Ok(digest(path, &self.input, self.webhook.as_ref(), upload_webhook));
+        }
+        let (path, input) = (path.to_owned(), self.input.clone());
+        let (webhook, upload_webhook) = (self.webhook.clone(), self.upload_webhook.clone());
+        let hash = move || digest(&path, &input, webhook.as_ref(), upload_webhook.as_deref());
+        let hashed = tokio::task::spawn_blocking(hash).await;
+        hashed.map_err(|_| Error::new(Kind::NotReady, STOPPING))
+    }
+}
+
 /// A job that was accepted, now or before.
 pub struct Accepted {
     pub job: Job,
@@ -145,19 +163,16 @@ impl Jobs {
     /// may; not ready while the server drains, or its store is away.
     pub async fn submit(&self, route: &Route, submission: Submission) -> Result<Accepted, Error> {
         if self.shared.service.is_draining() {
-            let told = "the server is shutting down; send the job to another instance";
-            return Err(Error::new(Kind::NotReady, told));
+            return Err(Error::new(Kind::NotReady, STOPPING));
         }
         let path = route.endpoint().paths.first().cloned().unwrap_or_default();
-        let idempotency = submission.idempotency_key.map(|key| Idempotency {
-            digest: digest(
-                &path,
-                &submission.input,
-                submission.webhook.as_ref(),
-                submission.upload_webhook.as_deref(),
-            ),
-            key,
-        });
+        let idempotency = match &submission.idempotency_key {
+            Some(key) => Some(Idempotency {
+                digest: submission.digest(&path).await?,
+                key: key.clone(),
+            }),
+            None => None,
+        };
         let job = NewJob {
             id: Uuid::now_v7(),
             model: route.model.card.name.to_string(),

@@ -41,6 +41,12 @@ impl Endpoint {
     pub fn takes_jobs(&self) -> bool {
         !self.manner.background && self.manner.verbs.iter().any(|verb| verb == "POST")
     }
+
+    /// Whether files of its answers are brought to where the request or the server wants them, while the client waits:
+    /// what an author shapes goes out as it is, and a task of his answers nobody.
+    pub const fn uploads(&self) -> bool {
+        !self.manner.background && !self.manner.shaped
+    }
 }
 
 /// What there is to know of a model without running it: what docs and dashboards read.
@@ -263,7 +269,7 @@ impl Service {
         let started = Instant::now();
         Ok(Pending {
             watch: Watch::new(model, number, started),
-            _in_flight: in_flight,
+            in_flight,
             receiver,
             deadline,
             started,
@@ -299,7 +305,7 @@ impl Model {
 pub struct Pending {
     // Dropped before the place is freed: who sees an idle model sees when it became so.
     watch: Watch,
-    _in_flight: InFlight,
+    in_flight: InFlight,
     receiver: ReplyReceiver,
     deadline: Option<Instant>,
     started: Instant,
@@ -308,26 +314,33 @@ pub struct Pending {
 
 impl Pending {
     /// Waits for the answer, at most until the deadline.
-    pub async fn answer(mut self) -> (Result<Output, Error>, Timing) {
-        if let Some(Final { result, timing }) = self.soon().await {
-            self.watch.model.took(timing);
-            self.watch.end(self.started, timing);
-            return (result, timing);
-        }
-        let started = self.started;
-        let last = self.receiver.last();
-        let done = match self.deadline {
-            None => Ok(last.await),
-            Some(deadline) => tokio::time::timeout_at(deadline.into(), last).await,
+    pub async fn answer(self) -> (Result<Output, Error>, Timing) {
+        let (result, timing, _) = self.answer_in_place().await;
+        (result, timing)
+    }
+
+    /// As [`Pending::answer`], with the request's place, for whoever is not done with the request then.
+    pub async fn answer_in_place(mut self) -> (Result<Output, Error>, Timing, Place) {
+        let soon = self.soon().await;
+        let done = match (soon, self.deadline) {
+            (Some(last), _) => Ok(last),
+            (None, None) => Ok(self.receiver.last().await),
+            (None, Some(deadline)) => tokio::time::timeout_at(deadline.into(), self.receiver.last()).await,
         };
-        match done {
+        let (result, timing) = match done {
             Ok(Final { result, timing }) => {
                 self.watch.model.took(timing);
-                self.watch.end(started, timing);
+                self.watch.end(self.started, timing);
                 (result, timing)
             }
-            Err(_) => expired(started),
-        }
+            Err(_) => expired(self.started),
+        };
+        let place = Place {
+            _in_flight: self.in_flight,
+            deadline: self.deadline,
+            started: self.started,
+        };
+        (result, timing, place)
     }
 
     /// Looks for the answer of a short run for a moment before this thread may go to sleep: to be woken costs more
@@ -374,6 +387,29 @@ impl Pending {
                 let (result, timing) = expired(self.started);
                 Some(Event::Final(Final { result, timing }))
             }
+        }
+    }
+}
+
+/// The place of a request that was answered, among those admitted; dropped, it is free. What is done with the answer
+/// before its client has it takes memory as the run did, and is limited by the same number.
+pub struct Place {
+    _in_flight: InFlight,
+    deadline: Option<Instant>,
+    started: Instant,
+}
+
+impl Place {
+    /// Finishes what belongs to the answer, at most until the request's deadline.
+    ///
+    /// # Errors
+    /// Those of what is done; deadline where that comes first.
+    pub async fn finish(self, what: impl Future<Output = Result<Output, Error>>) -> Result<Output, Error> {
+        match self.deadline {
+            None => what.await,
+            Some(deadline) => tokio::time::timeout_at(deadline.into(), what)
+                .await
+                .unwrap_or_else(|_| expired(self.started).0),
         }
     }
 }

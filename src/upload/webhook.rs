@@ -35,10 +35,21 @@ const NUM_FILES: &str = "NUM_FILES";
 
 /// What a receiver says.
 #[derive(Deserialize)]
-#[serde(untagged)]
-enum Told {
-    One { url: String },
-    All { urls: Vec<String> },
+struct Told {
+    url: Option<String>,
+    urls: Option<Vec<String>>,
+}
+
+impl Told {
+    /// One address for each of so many files. Some receivers tell the first of several by itself, too.
+    fn addresses(self, files: usize) -> Result<Vec<String>, &'static str> {
+        let told = [self.urls, self.url.map(|url| vec![url])];
+        if told.iter().all(Option::is_none) {
+            return Err("answered neither url nor urls");
+        }
+        let fitting = told.into_iter().flatten().find(|urls| urls.len() == files);
+        fitting.ok_or("answered another number of addresses than there are files")
+    }
 }
 
 /// Why a post was none.
@@ -92,12 +103,21 @@ async fn once(
     files: &[FileOutput],
     fields: &[(String, usize)],
 ) -> Result<Vec<String>, Fault> {
-    let form = fields.iter().fold(Form::new(), |form, (field, number)| {
-        form.part(field.clone(), part(&files[*number], *number))
-    });
-    let request = client.request(Method::POST, url.clone()).multipart(form);
-    let response = request.header(NUM_FILES, fields.len()).send().await;
-    let response = response.map_err(|error| of_client(&client.fault(&error)))?;
+    let mut hops = vec![url.clone()];
+    let response = loop {
+        let form = fields.iter().fold(Form::new(), |form, (field, number)| {
+            form.part(field.clone(), part(&files[*number], *number))
+        });
+        let at = hops.last().unwrap_or(url).clone();
+        let request = client.request(Method::POST, at).multipart(form);
+        let response = request.header(NUM_FILES, fields.len()).send().await;
+        let response = response.map_err(|error| of_client(&client.fault(&error)))?;
+        // The client does not repeat a body that it streams; many a receiver sends `/upload` on to `/upload/`.
+        match client.redirected(&response, &hops).map_err(|fault| of_client(&fault))? {
+            Some(next) => hops.push(next),
+            None => break response,
+        }
+    };
     let status = response.status();
     if !status.is_success() {
         let passes = matches!(status.as_u16(), 408 | 429) || status.is_server_error();
@@ -109,16 +129,8 @@ async fn once(
         told: told.to_owned(),
         passes: false,
     };
-    let urls = match serde_json::from_slice(&answer) {
-        Ok(Told::One { url }) => vec![url],
-        Ok(Told::All { urls }) => urls,
-        Err(_) => return Err(strange("answered neither url nor urls")),
-    };
-    if urls.len() == fields.len() {
-        Ok(urls)
-    } else {
-        Err(strange("answered another number of addresses than there are files"))
-    }
+    let told = serde_json::from_slice(&answer).unwrap_or(Told { url: None, urls: None });
+    told.addresses(fields.len()).map_err(strange)
 }
 
 /// A file as a part of a form; its bytes are not copied.
@@ -130,12 +142,13 @@ fn part(file: &FileOutput, number: usize) -> Part {
     make().mime_str(&file.content_type).unwrap_or_else(|_| make())
 }
 
-/// What the receiver may call a file.
+/// What the receiver may call a file. An author may take a name from a request, and it stands in a header of the form:
+/// what ends a line there, or leads out of a folder, does not get in.
 fn name(file: &FileOutput, number: usize) -> String {
     if file.name.is_empty() {
         return format!("file_{number}.{}", extension(file));
     }
-    file.name.clone()
+    file.name.replace(|c: char| c.is_control() || "/\\\"".contains(c), "_")
 }
 
 async fn read(client: &Client, mut response: Response) -> Result<Vec<u8>, Fault> {
@@ -228,14 +241,30 @@ mod tests {
 
     #[test]
     fn a_receiver_tells_one_address_or_several() {
-        let read = |text: &str| match serde_json::from_str(text) {
-            Ok(Told::One { url }) => vec![url],
-            Ok(Told::All { urls }) => urls,
-            Err(_) => Vec::new(),
+        let read = |text: &str, files| {
+            let told: Option<Told> = serde_json::from_str(text).ok();
+            told.and_then(|told| told.addresses(files).ok()).unwrap_or_default()
         };
-        assert_eq!(read(r#"{"url":"a","size":3}"#), ["a"]);
-        assert_eq!(read(r#"{"urls":["a","b"]}"#), ["a", "b"]);
-        assert!(read(r#"{"urls":[1]}"#).is_empty() && read("[]").is_empty());
+        assert_eq!(read(r#"{"url":"a","size":3}"#, 1), ["a"]);
+        assert_eq!(read(r#"{"urls":["a","b"]}"#, 2), ["a", "b"]);
+        assert_eq!(read(r#"{"url":"a","urls":["a","b"]}"#, 2), ["a", "b"]);
+        assert_eq!(read(r#"{"url":"a","urls":[]}"#, 1), ["a"]);
+        for (text, files) in [
+            (r#"{"urls":[1]}"#, 1),
+            ("[]", 1),
+            ("{}", 1),
+            (r#"{"url":"a"}"#, 2),
+            (r#"{"urls":["a"]}"#, 2),
+        ] {
+            assert!(read(text, files).is_empty(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_name_cannot_leave_its_line_nor_its_folder() {
+        assert_eq!(name(&file("a\r\nX: 1\".png"), 0), "a__X: 1_.png");
+        assert_eq!(name(&file("../b\\c.png"), 0), ".._b_c.png");
+        assert_eq!(name(&file("grüße 1.png"), 0), "grüße 1.png");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::{HeaderMap, LOCATION, RETRY_AFTER};
 use reqwest::{ClientBuilder, Method, RequestBuilder, Response};
 use url::Url;
 
@@ -128,6 +128,23 @@ impl Client {
     /// A request to an address that [`Client::check`] gave; redirects and names are looked at when it is sent.
     pub fn request(&self, method: Method, url: Url) -> RequestBuilder {
         self.http.request(method, url)
+    }
+
+    /// Where an answer sends a request whose body the client cannot repeat by itself; `hops` are the addresses that it
+    /// was sent to, in their order. `None` for any other answer.
+    ///
+    /// # Errors
+    /// When it may not be sent there.
+    pub fn redirected(&self, response: &Response, hops: &[Url]) -> Result<Option<Url>, PostFault> {
+        let status = response.status();
+        let place = response.headers().get(LOCATION).filter(|_| status.is_redirection());
+        let (Some(place), Some(here)) = (place, hops.last()) else {
+            return Ok(None);
+        };
+        let next = place.to_str().ok().and_then(|place| here.join(place).ok());
+        let next = next.ok_or_else(|| PostFault::Refused("redirects to what is no URL".to_owned()))?;
+        guard::hop(&self.allow, status, &next, hops).map_err(|Refused(told)| PostFault::Refused(told))?;
+        Ok(Some(next))
     }
 
     /// Why a request that was sent has no answer.
@@ -279,7 +296,7 @@ mod tests {
         let request = client.request(Method::POST, Url::parse(&by_name).unwrap());
         let error = request.send().await.unwrap_err();
         match client.fault(&error) {
-            PostFault::Refused(told) => assert!(told.starts_with("leads to localhost at "), "{told}"),
+            PostFault::Refused(told) => assert!(told.starts_with("leads to localhost, a loopback address"), "{told}"),
             PostFault::Failed(told) => panic!("{told}"),
         }
         assert!(listener.seen().is_empty());

@@ -11,7 +11,8 @@ pub fn headers(secret: Option<&Secret>, id: &str, at: Timestamp, body: &[u8]) ->
     let seconds = at.as_second().to_string();
     let signature = secret.map(|secret| {
         let signed = secret.sign(&[id.as_bytes(), b".", seconds.as_bytes(), b".", body]);
-        ("webhook-signature", format!("v1,{signed}"))
+        let signed: Vec<String> = signed.iter().map(|code| format!("v1,{code}")).collect();
+        ("webhook-signature", signed.join(" "))
     });
     let told = [
         ("content-type", "application/json".to_owned()),
@@ -58,6 +59,16 @@ mod tests {
             ),
             "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
         );
+    }
+
+    #[test]
+    fn of_two_keys_both_signatures_are_there() {
+        let (old, new) = (
+            "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+            "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        );
+        let by = |secret: &str| signature(secret, "id", 1, "{}");
+        assert_eq!(by(&format!("{new} {old}")), format!("{} {}", by(new), by(old)));
     }
 
     #[test]

@@ -297,8 +297,7 @@ async fn a_receiver_that_fails_is_tried_again_and_then_told_of() {
         (Reaction::Status(200), "answered neither url nor urls", 1),
         (
             Reaction::Redirect(307, "http://10.0.0.1/".to_owned()),
-            // Followed or not, nothing is posted there.
-            "",
+            "has an address that redirects to an address that leads to 10.0.0.1, a private address",
             1,
         ),
     ] {
@@ -310,6 +309,36 @@ async fn a_receiver_that_fails_is_tried_again_and_then_told_of() {
         let expected = format!("the files could not be uploaded: upload_webhook {why}");
         assert!(told.starts_with(&expected), "{told}");
         assert_eq!(receiver.posts().len() - before, posts, "{why}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_are_sent_on_to_where_a_redirect_leads() {
+    let receiver = Receiver::start().await;
+    receiver.always(Reaction::Upload);
+    receiver.then([Reaction::Redirect(307, "/upload/".to_owned())]);
+    let server = serve(&[LOOPBACK]).await;
+    let ask = json!({"upload_webhook": receiver.url("/upload")});
+    let told = server.client.post("/painter", &ask).await.ok();
+    assert_eq!(told["output"], json!(["https://files/picture 0.png"]));
+    let posts = receiver.posts();
+    let paths: Vec<&str> = posts.iter().map(|post| post.path.as_str()).collect();
+    assert_eq!(paths, ["/upload", "/upload/"]);
+    assert_eq!(posts[0].body.len(), posts[1].body.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_ends_with_the_deadline_of_its_request() {
+    let receiver = Receiver::start().await;
+    receiver.always(Reaction::Hang);
+    let server = serve(&[LOOPBACK]).await;
+    let ask = json!({"upload_webhook": receiver.url("/upload")}).to_string();
+    for path in ["/painter", "/v1/models/painter:predict"] {
+        let late = server
+            .client
+            .post_with(path, &[("x-request-timeout", "0.5")], ask.clone())
+            .await;
+        assert_eq!(late.status, 504, "{}", late.text());
     }
 }
 

@@ -118,6 +118,7 @@ async fn the_end_of_a_job_is_told_and_signed() {
     let delivery = delivery(&server, &id, is("delivered")).await;
     assert_eq!((&delivery["attempts"], &delivery["status"]), (&json!(1), &json!(200)));
     assert_eq!(delivery["id"], posts[0].header("webhook-id"));
+    assert_eq!(delivery["event"], "completed");
     assert!(dead_letters(&server).await.is_empty());
 }
 

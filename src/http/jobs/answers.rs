@@ -44,7 +44,8 @@ impl WebhookView {
     fn of(delivery: &Delivery) -> Self {
         Self {
             id: delivery.id.clone(),
-            event: delivery.id.split('.').nth(1).unwrap_or_default().to_owned(),
+            // JOB_EVENT, or JOB_EVENT_NUMBER; an id of a job has no such mark.
+            event: delivery.id.split('_').nth(1).unwrap_or_default().to_owned(),
             state: delivery.state,
             attempts: delivery.attempts,
             status: delivery.status,
@@ -108,7 +109,7 @@ mod tests {
 
     fn delivery(id: &str) -> Delivery {
         Delivery {
-            id: format!("{id}.progress.2"),
+            id: format!("{id}_progress_2"),
             job: Uuid::nil(),
             url: "https://user:word@hooks.example.com/secret?token=x".to_owned(),
             body: "{}".into(),

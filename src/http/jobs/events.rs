@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::error::Error;
+use crate::http::exchange::decoding;
 use crate::jobs::job::{Job, JobId, Status};
 use crate::jobs::store::JobEvent;
 use crate::jobs::{Detail, JobView, Jobs};
@@ -101,7 +102,7 @@ impl Reader {
                 continue;
             }
             if let Some(job) = &self.ended {
-                return (completed(job), false);
+                return (decoding(job.size(), || completed(job)), false);
             }
             if self.service.is_draining() {
                 // The client comes back with the number of what it has, and finds another server or this one anew.

@@ -20,7 +20,7 @@ use uuid::Uuid;
 pub use query::{LIMIT, MOST};
 pub use submit::{is_preferred, submit};
 
-use super::exchange::{Exchange, Protocol};
+use super::exchange::{Exchange, Protocol, decoding};
 use super::native;
 use super::router::Front;
 use crate::contract::OCTET_STREAM;
@@ -74,8 +74,10 @@ impl<'a> Place<'a> {
 
 /// `/jobs`, and every path below it. What is not asked there of the server may be mounted by an author.
 pub async fn handle(State(front): State<Arc<Front>>, request: Request) -> Response<Body> {
-    let own = Place::at(request.uri().path()).is_some_and(|place| place.takes(request.method()));
-    if !own && front.service.routes().find(request.uri().path()).is_some() {
+    let path = request.uri().path();
+    let own = Place::at(path).is_some_and(|place| place.takes(request.method()));
+    let routes = front.service.routes();
+    if !own && (routes.find(path).is_some() || routes.find_background(path).is_some()) {
         return native::handle(State(front), request).await;
     }
     let mut exchange = Exchange::begin(&front, &request, Protocol::Native);
@@ -184,7 +186,9 @@ async fn whole(jobs: &Jobs, job: &Job) -> Result<Response<Body>, Error> {
         Some(_) => jobs.deliveries(job.id).await?,
         None => Vec::new(),
     };
-    Ok(Json(Whole::of(job, &deliveries)).into_response())
+    // Bodies that are no JSON are written as Base64.
+    let told = || Json(Whole::of(job, &deliveries)).into_response();
+    Ok(decoding(job.size(), told))
 }
 
 /// `GET /jobs/ID/output`: the answer as the model gave it.
@@ -226,7 +230,7 @@ mod tests {
             ("/jobs/7/events", Some(Place::Events("7"))),
             ("/jobs/webhooks", Some(Place::Job("webhooks"))),
             ("/jobs/webhooks/dead", Some(Place::DeadLetters)),
-            ("/jobs/webhooks/7.completed/resend", Some(Place::Resend("7.completed"))),
+            ("/jobs/webhooks/7_completed/resend", Some(Place::Resend("7_completed"))),
             ("/jobs/7/else", None),
             ("/jobs/7/output/more", None),
             ("/jobs//7", None),
@@ -237,7 +241,7 @@ mod tests {
 
     #[test]
     fn what_changes_something_is_posted() {
-        for path in ["/jobs/7/cancel", "/jobs/webhooks/7.completed/resend"] {
+        for path in ["/jobs/7/cancel", "/jobs/webhooks/7_completed/resend"] {
             assert_eq!(Place::at(path).unwrap().verb(), "POST", "{path}");
         }
         for path in [

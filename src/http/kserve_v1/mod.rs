@@ -96,7 +96,7 @@ async fn dispatch(
         let message = "V1 takes JSON; send Content-Type: application/json, or other bodies to the model's own path";
         return Err(Error::new(Kind::UnsupportedMediaType, message));
     }
-    let upload_webhook = exchange.take_upload(&mut read, route.contract())?;
+    let upload_webhook = exchange.take_upload(&mut read, route.endpoint())?;
     if generate {
         return lines(route, &read, upload_webhook, exchange).await;
     }
@@ -182,23 +182,28 @@ async fn gathered(
     let mut outputs = Vec::with_capacity(pending.len());
     let mut slowest = Timing::default();
     for one in pending {
-        let (result, timing) = one.answer().await;
+        let (result, timing, place) = one.answer_in_place().await;
         if timing.queue + timing.compute > slowest.queue + slowest.compute {
             slowest = timing;
         }
         let result = match result {
             Ok(output) if files::has(&output) => {
                 let outlet = exchange.outlet(route, upload_webhook.clone(), timing.queue + timing.compute);
-                outlet.deliver(output, Accept::Any).await
+                place.finish(outlet.deliver(output, Accept::Any)).await
             }
-            other => other,
+            other => {
+                drop(place);
+                other
+            }
         };
         match result {
             Ok(output) => outputs.push(output),
             Err(error) => return exchange.timed(Err(error), slowest),
         }
     }
-    let response = predictions::encode(route.contract(), shape, outputs).map(|text| {
+    let size: usize = outputs.iter().map(files::size).sum();
+    let text = decoding(size, || predictions::encode(route.contract(), shape, outputs));
+    let response = text.map(|text| {
         let mut response = Response::new(Body::from(text));
         let json = HeaderValue::from_static("application/json");
         response.headers_mut().insert(header::CONTENT_TYPE, json);

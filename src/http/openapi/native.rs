@@ -9,9 +9,11 @@ use utoipa::openapi::response::{ResponseBuilder, ResponsesBuilder};
 
 use super::jobs;
 use super::parts::{
-    about, call_headers, content, example, operation_id, renamed, schema, timed, with_failures, with_refusals,
+    about, call_headers, content, example, headers, later, operation_id, renamed, schema, timed, with_failures,
+    with_refusals,
 };
 use crate::contract::Contract;
+use crate::http::kserve_v1::declares;
 use crate::service::{Endpoint, ModelCard};
 
 pub fn item(model: &ModelCard, endpoint: &Endpoint, path: &str) -> PathItem {
@@ -37,9 +39,12 @@ pub fn item(model: &ModelCard, endpoint: &Endpoint, path: &str) -> PathItem {
 /// The same request at the path where it becomes a job.
 pub fn background(model: &ModelCard, endpoint: &Endpoint, path: &str) -> PathItem {
     let text = "The answer comes at once, before the model runs; the result is at `/jobs/ID`.";
-    let input = jobs::with_fields(renamed(model, &endpoint.contract.input.root));
+    let contract = &endpoint.contract;
+    let input = jobs::with_fields(renamed(model, &contract.input.root), |name| {
+        declares(&contract.input, name)
+    });
     let responses = ResponsesBuilder::new().response("202", jobs::accepted().build());
-    let responses = with_refusals(with_failures(
+    let responses = with_failures(
         responses,
         &[
             ("400", "The body is not JSON, or raw bytes fit no shape."),
@@ -53,15 +58,22 @@ pub fn background(model: &ModelCard, endpoint: &Endpoint, path: &str) -> PathIte
             ("500", "The job cannot be kept."),
             jobs::NO_JOBS,
         ],
-    ));
+    );
+    let away = "The model has as many unfinished jobs as it may, the store of jobs is away, or the server shuts down.";
+    let full = "The model has as many unfinished jobs as it may, where the server is set to say it so.";
+    let responses = responses
+        .response("503", later(away).build())
+        .response("429", later(full).build());
     let operation = OperationBuilder::new()
         .tag(&*model.name)
         .operation_id(Some(operation_id(model, path)))
         .summary(Some(format!("{}, as a background job", summary(model, endpoint))))
         .description(Some(text))
-        .parameters(Some(call_headers()))
+        .parameters(Some(headers(
+            "Seconds one run of the job may take, from when it is handed to its model.",
+        )))
         .parameter(jobs::idempotency_key())
-        .request_body(Some(request_body(&endpoint.contract, &input)))
+        .request_body(Some(request_body(contract, &input)))
         .responses(responses.build());
     PathItem::new(HttpMethod::Post, operation.build())
 }

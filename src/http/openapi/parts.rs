@@ -40,15 +40,16 @@ pub fn parameter(place: ParameterIn, name: &str, description: &str, value: &Valu
 
 /// The headers every call may carry.
 pub fn call_headers() -> [ParameterBuilder; 2] {
+    headers("Seconds the client waits at the most, queueing included.")
+}
+
+/// As [`call_headers`], where the time limit means something else.
+pub fn headers(timeout: &str) -> [ParameterBuilder; 2] {
     let header = |name: &str, description: &str, kind: &str| {
         parameter(ParameterIn::Header, name, description, &json!({"type": kind}))
     };
     [
-        header(
-            "x-request-timeout",
-            "Seconds the client waits at the most, queueing included.",
-            "number",
-        ),
+        header("x-request-timeout", timeout, "number"),
         header(
             "x-request-id",
             "An id for this request; one is made where none is sent.",
