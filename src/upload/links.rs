@@ -36,7 +36,9 @@ impl Links {
     /// `base` is the address that keys stand below of.
     pub fn new(base: &str, signer: Option<Arc<dyn Signer>>) -> Result<Self, String> {
         let read = Url::parse(base).ok().filter(|base| !base.cannot_be_a_base());
-        let base = read.ok_or_else(|| format!("{base} is no address that files could be fetched at"))?;
+        let mut base = read.ok_or_else(|| format!("{base} is no address that files could be fetched at"))?;
+        // Who fetches a file is not who puts it there. No address with a host refuses this.
+        let _ = (base.set_username(""), base.set_password(None));
         Ok(Self {
             base,
             signer,
@@ -85,6 +87,7 @@ mod tests {
         for (base, link) in [
             ("https://h/bucket", "https://h/bucket/a%20b/m/2026/x-0.png"),
             ("file:///data/out/", "file:///data/out/a%20b/m/2026/x-0.png"),
+            ("http://user:word@h:9000/b", "http://h:9000/b/a%20b/m/2026/x-0.png"),
         ] {
             let links = Links::new(base, None).unwrap();
             assert_eq!(links.of(&key).await, link);

@@ -58,6 +58,19 @@ async fn every_route_is_where_its_author_put_it_and_below_the_folders_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_an_author_mounts_and_reads_stays_his_beside_jobs() {
+    let server = routes().await;
+    // `/jobs` is a handler of the app and of the server.
+    let job = server.client.post("/jobs/background", &json!({})).await;
+    assert_eq!(job.status, 202, "{}", job.text());
+    assert_eq!(server.client.get("/jobs/background").await.status, 404);
+    // He shapes his answers himself: no file of them is posted anywhere.
+    let body = json!({"upload_webhook": "mine"});
+    let echo = server.client.post("/echo", &body).await.ok();
+    assert_eq!(echo, json!({ "json": body }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn bytes_go_out_as_they_are() {
     let server = routes().await;
     let answer = server.client.post("/binary", &json!({})).await;

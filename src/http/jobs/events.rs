@@ -104,7 +104,8 @@ impl Reader {
             if let Some(job) = &self.ended {
                 return (decoding(job.size(), || completed(job)), false);
             }
-            if self.service.is_draining() {
+            // A client that has been told of the end gets the job, too.
+            if self.service.is_draining() && !self.heard_of_end() {
                 // The client comes back with the number of what it has, and finds another server or this one anew.
                 return (Bytes::new(), false);
             }
