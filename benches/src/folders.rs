@@ -26,8 +26,18 @@ pub fn interpreter(setup: &Setup, variable: &str, environment: &str, remedy: &st
 /// Serves a copy of `source`, a folder of the repository, as the model `name`.
 pub fn serve(setup: &Setup, source: &str, name: &str, python: &Path) -> Result<Hostler> {
     let models_dir = setup.subfolder("python")?;
-    let folder = models_dir.join(name);
-    fs::create_dir_all(&folder)?;
+    copy(setup, source, &models_dir.join(name), python)?;
+    let config = Config {
+        models_dir: &models_dir,
+        cache_dir: &setup.subfolder("cache")?,
+        models: &json!([{"model": name, "replicas": REPLICAS, "threads": 1}]),
+    };
+    Hostler::start(setup, &config)
+}
+
+/// Copies the Python of `source`, a folder of the repository, to `folder`, with a manifest that names the interpreter.
+pub fn copy(setup: &Setup, source: &str, folder: &Path, python: &Path) -> Result<()> {
+    fs::create_dir_all(folder)?;
     for entry in fs::read_dir(setup.root.join(source)).with_context(|| source.to_owned())? {
         let path = entry?.path();
         if let (Some(file), true) = (path.file_name(), path.extension().is_some_and(|e| e == "py")) {
@@ -37,10 +47,5 @@ pub fn serve(setup: &Setup, source: &str, name: &str, python: &Path) -> Result<H
     // A text of JSON is one of TOML too.
     let program = Value::from(python.to_string_lossy());
     fs::write(folder.join("model.toml"), format!("python = {program}\n"))?;
-    let config = Config {
-        models_dir: &models_dir,
-        cache_dir: &setup.subfolder("cache")?,
-        models: &json!([{"model": name, "replicas": REPLICAS, "threads": 1}]),
-    };
-    Hostler::start(setup, &config)
+    Ok(())
 }

@@ -24,10 +24,37 @@ pub struct Target<'a> {
     pub body: &'a Body,
 }
 
+/// Connections of requests that come at a rate: more than are ever under way while the server keeps up, and so few that
+/// opening them is not in the 99th percentile.
+const CONNECTIONS: usize = 16;
+
+/// How requests come.
+#[derive(Clone, Copy)]
+pub enum Pace {
+    /// So many are under way at a time.
+    Closed(usize),
+    /// So many come in a second, whether or not those before have been answered. Times count from when a request was due.
+    Open(f64),
+}
+
+/// What a request is to become.
+#[derive(Clone, Copy)]
+enum Wish {
+    Answer,
+    Job,
+}
+
 /// How much is sent.
 enum Amount {
     For(Duration),
     Requests(usize),
+}
+
+/// One start of the generator.
+struct Order {
+    pace: Pace,
+    amount: Amount,
+    wish: Wish,
 }
 
 /// The parts of oha's JSON that are used.
@@ -48,9 +75,48 @@ struct Summary {
 impl Target<'_> {
     /// Warms up, then measures.
     pub fn measure(&self, setup: &Setup, concurrency: usize) -> Result<Figures> {
-        self.send(setup, concurrency, &Amount::For(setup.warm_up))?;
+        self.figures(setup, Pace::Closed(concurrency), Wish::Answer, setup.length)
+    }
+
+    /// The same for so long, and with requests that come in another way.
+    pub fn measure_for(&self, setup: &Setup, pace: Pace, length: Duration) -> Result<Figures> {
+        self.figures(setup, pace, Wish::Answer, length)
+    }
+
+    /// The same of jobs, until they are accepted.
+    pub fn measure_jobs(&self, setup: &Setup, concurrency: usize) -> Result<Figures> {
+        self.figures(setup, Pace::Closed(concurrency), Wish::Job, setup.length)
+    }
+
+    /// Sends a number of requests.
+    pub fn visit(&self, setup: &Setup, concurrency: usize, requests: usize) -> Result<()> {
+        let order = Order {
+            pace: Pace::Closed(concurrency),
+            amount: Amount::Requests(requests),
+            wish: Wish::Answer,
+        };
+        self.send(setup, &order).map(drop)
+    }
+
+    /// Sends a number of jobs.
+    pub fn enqueue(&self, setup: &Setup, concurrency: usize, jobs: usize) -> Result<()> {
+        let order = Order {
+            pace: Pace::Closed(concurrency),
+            amount: Amount::Requests(jobs),
+            wish: Wish::Job,
+        };
+        self.send(setup, &order).map(drop)
+    }
+
+    fn figures(&self, setup: &Setup, pace: Pace, wish: Wish, length: Duration) -> Result<Figures> {
+        let order = |time| Order {
+            pace,
+            amount: Amount::For(time),
+            wish,
+        };
+        self.send(setup, &order(setup.warm_up))?;
         let (before, generator_before) = (cpu_time(self.pid)?, ended_children_cpu_time()?);
-        let report = self.send(setup, concurrency, &Amount::For(setup.length))?;
+        let report = self.send(setup, &order(length))?;
         let cpu = cpu_time(self.pid)?.saturating_sub(before);
         let generator = ended_children_cpu_time()?.saturating_sub(generator_before);
         let requests: u32 = report.status_code_distribution.values().sum();
@@ -65,21 +131,28 @@ impl Target<'_> {
         })
     }
 
-    /// Sends a number of requests.
-    pub fn visit(&self, setup: &Setup, concurrency: usize, requests: usize) -> Result<()> {
-        self.send(setup, concurrency, &Amount::Requests(requests)).map(drop)
-    }
-
     /// Every answer must be a good one: errors are faster than answers.
-    fn send(&self, setup: &Setup, concurrency: usize, amount: &Amount) -> Result<Report> {
+    fn send(&self, setup: &Setup, order: &Order) -> Result<Report> {
         let mut command = Command::new(&setup.generator);
-        match amount {
+        match order.amount {
             // Requests under way at the end are waited for, so that CPU time is of whole requests.
             Amount::For(time) => command.args(["-w", "-z", &format!("{}ms", time.as_millis())]),
             Amount::Requests(n) => command.args(["-n", &n.to_string()]),
         };
+        match order.pace {
+            Pace::Closed(concurrency) => command.args(["-c", &concurrency.to_string()]),
+            Pace::Open(rate) => command
+                .args(["-c", &CONNECTIONS.to_string(), "--latency-correction"])
+                .args(["-q", &rate.to_string()]),
+        };
+        let good = match order.wish {
+            Wish::Answer => "200",
+            Wish::Job => {
+                command.args(["-H", "prefer: respond-async"]);
+                "202"
+            }
+        };
         command
-            .args(["-c", &concurrency.to_string()])
             .args(["--worker-threads", &THREADS.to_string()])
             .args(["--no-tui", "--output-format", "json", "--disable-compression"])
             .args(["-m", "POST", "-T", self.body.content_type])
@@ -94,7 +167,7 @@ impl Target<'_> {
         let report: Report = serde_json::from_slice(&output.stdout).context("reading the load generator's report")?;
         let statuses = &report.status_code_distribution;
         ensure!(
-            report.error_distribution.is_empty() && statuses.len() == 1 && statuses.contains_key("200"),
+            report.error_distribution.is_empty() && statuses.len() == 1 && statuses.contains_key(good),
             "{} gave statuses {statuses:?} and errors {:?}",
             self.url,
             report.error_distribution

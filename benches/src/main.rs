@@ -8,6 +8,7 @@ mod figures;
 mod folders;
 mod generation;
 mod groups;
+mod jobs;
 mod joiner;
 mod load;
 mod machine;
@@ -42,7 +43,7 @@ struct Arguments {
     /// One short round, to see that everything works
     #[arg(long)]
     quick: bool,
-    /// Only cases whose name holds this text: tiny, compute, image, memory, startup, python, generation, encoders, or "compute batching on"; "peers" compares with other servers, "peers function" and "peers models" with some of them
+    /// Only cases whose name holds this text: tiny, compute, image, memory, startup, python, generation, encoders, jobs, or "compute batching on"; "peers" compares with other servers, "peers function" and "peers models" with some of them
     #[arg(default_value = "")]
     filter: String,
 }
@@ -116,6 +117,14 @@ fn measure(setup: &Setup) -> Result<()> {
         println!("{}", report::turns(&one.table));
     }
     reached.extend(encoders::targets(measured));
+    let jobs = jobs::run(setup)?;
+    if let Some(accepted) = &jobs.accepted {
+        println!("{}\n{}\n", report::turns(&accepted.table), accepted.note);
+    }
+    if !jobs.waiting.is_empty() {
+        println!("{}", report::waiting(&jobs.waiting));
+    }
+    reached.extend(jobs::targets(&jobs));
     if setup.wants("startup") {
         reached.extend(startup::targets(&startup::run(setup)?));
     }

@@ -2,6 +2,7 @@
 
 use crate::figures::Figures;
 use crate::generation;
+use crate::jobs;
 use crate::joiner;
 use crate::memory;
 use crate::stats::median;
@@ -190,6 +191,33 @@ pub fn memory(measured: &[memory::Measured]) -> String {
     format!(
         "### Memory, 100 MB model\n\n{}",
         table(&["replicas", "RSS MB", "PSS MB", "anonymous MB"], &rows)
+    )
+}
+
+/// Interactive requests without and with a backlog of jobs, medians of the rounds.
+pub fn waiting(measured: &[jobs::Waiting]) -> String {
+    let head = ["requests", "jobs", "requests/s", "p50 µs", "p99 µs", "jobs/s"];
+    let row = |title: &str, jobs: &str, rounds: &[Figures], ran: String| {
+        let middle = |figure: fn(&Figures) -> f64| number(median(&rounds.iter().map(figure).collect::<Vec<_>>()));
+        let figures = [middle(|f| f.rate), middle(|f| f.p50), middle(|f| f.p99)];
+        let mut cells = vec![title.to_owned(), jobs.to_owned()];
+        cells.extend(figures);
+        cells.push(ran);
+        cells
+    };
+    let rows: Vec<_> = measured
+        .iter()
+        .flat_map(|load| {
+            [
+                row(&load.title, "none", &load.without, "–".to_owned()),
+                row(&load.title, "waiting", &load.with, number(median(&load.jobs))),
+            ]
+        })
+        .collect();
+    format!(
+        "### Requests before {} jobs that wait and run\n\n{}",
+        jobs::BACKLOG,
+        table(&head, &rows)
     )
 }
 

@@ -36,12 +36,17 @@ pub struct Hostler {
 impl Hostler {
     /// Starts the release binary with models.
     pub fn start(setup: &Setup, config: &Config<'_>) -> Result<Self> {
+        Self::spawn(setup, Self::command(setup, config))
+    }
+
+    /// The release binary with models.
+    pub fn command(setup: &Setup, config: &Config<'_>) -> Command {
         let mut command = Command::new(&setup.hostler);
         command
             .env("SERVER_MODELS", config.models.to_string())
             .env("SERVER_MODELS_DIR", config.models_dir)
             .env("SERVER_MODEL_CACHE_DIR", config.cache_dir);
-        Self::spawn(setup, command)
+        command
     }
 
     /// Starts a program that reads the server's settings, and waits until its models are ready.
