@@ -1,10 +1,11 @@
 //! Posts webhooks: takes the deliveries that are due, many at once and few to one host, and records what came of each.
 //!
 //! Schedule, order and durability are the store's: it hands out the oldest unsettled delivery of each job, and what is
-//! not settled within its lease is due again. So a post may come twice, with the same id, and none is lost.
+//! not settled within its lease is due again. A server that lives holds what it is about to post; what a
+//! dead one had taken is posted by another. So a post may come twice, with the same id, and none is lost.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -24,7 +25,8 @@ const SLOTS_PER_HOST: usize = 4;
 const MOST_TAKEN: usize = 256;
 /// How long a taken delivery waits for a slot; then it is left to be due again, and makes room for other hosts.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
-/// Longer than the wait for a slot, a post (15 s) and the tries to settle it together.
+/// The longest time for which deliveries are taken, or that of jobs where it is shorter. Longer than the wait for a slot,
+/// a post (15 s) and the tries to settle it together: a store that one server alone has need not be asked for more.
 const LEASE: Duration = Duration::from_secs(60);
 /// How long to trust the store's word that nothing is due. Bounds how late a post is when that word was wrong.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -42,6 +44,14 @@ pub struct Deliverer {
     secret: Option<Secret>,
     slots: Semaphore,
     grace: Duration,
+    /// Taken deliveries by id, until they are settled.
+    under_way: Mutex<HashMap<String, Delivery>>,
+}
+
+/// A delivery is under way as long as this is there.
+struct UnderWay<'a> {
+    deliverer: &'a Deliverer,
+    id: String,
 }
 
 impl Deliverer {
@@ -53,6 +63,7 @@ impl Deliverer {
             secret,
             slots,
             grace: GRACE,
+            under_way: Mutex::default(),
         }
     }
 
@@ -63,6 +74,9 @@ impl Deliverer {
         let mut hosts: HashMap<String, Arc<Semaphore>> = HashMap::new();
         let mut posts = JoinSet::<()>::new();
         let mut is_away = false;
+        // Ends when it is dropped.
+        let mut holder = JoinSet::new();
+        holder.spawn(Arc::clone(&this).keep_holding());
         loop {
             while let Some(ended) = posts.try_join_next() {
                 tell_panic(ended);
@@ -105,7 +119,7 @@ impl Deliverer {
         if room == 0 {
             return Vec::new();
         }
-        match self.store.due(room, LEASE).await {
+        match self.store.due(room, self.lease()).await {
             Ok(due) => {
                 if std::mem::take(is_away) {
                     tracing::info!("webhooks are delivered again");
@@ -121,7 +135,30 @@ impl Deliverer {
         }
     }
 
+    /// While this server lives, nobody else posts what is under way here.
+    async fn keep_holding(self: Arc<Self>) {
+        loop {
+            sleep(self.lease() / 3).await;
+            let held: Vec<Delivery> = self.under_way().values().cloned().collect();
+            if held.is_empty() {
+                continue;
+            }
+            if let Err(error) = self.store.hold(&held, self.lease()).await {
+                tracing::debug!("webhooks under way cannot be held, and may be posted twice: {error}");
+            }
+        }
+    }
+
+    fn lease(&self) -> Duration {
+        self.store.lease_time().min(LEASE)
+    }
+
+    fn under_way(&self) -> MutexGuard<'_, HashMap<String, Delivery>> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn deliver(self: Arc<Self>, gate: Arc<Semaphore>, delivery: Delivery) {
+        let _under_way = UnderWay::begin(&self, &delivery);
         // The host's slot first: who waits for a host that hangs must not hold one of all.
         let turn = async { (gate.acquire().await, self.slots.acquire().await) };
         let Ok((Ok(_to_host), Ok(_of_all))) = timeout(LONGEST_WAIT, turn).await else {
@@ -151,6 +188,20 @@ impl Deliverer {
         if let Err(error) = self.store.settle(delivery, posted).await {
             tracing::warn!("webhook {} was posted and may be posted again: {error}", delivery.id);
         }
+    }
+}
+
+impl<'a> UnderWay<'a> {
+    fn begin(deliverer: &'a Deliverer, delivery: &Delivery) -> Self {
+        let id = delivery.id.clone();
+        deliverer.under_way().insert(id.clone(), delivery.clone());
+        Self { deliverer, id }
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.deliverer.under_way().remove(&self.id);
     }
 }
 

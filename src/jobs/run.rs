@@ -194,6 +194,7 @@ impl<'a> Run<'a> {
 
     /// Records the end, as often as it takes: a job whose end is not recorded would run again.
     async fn record(&self, outcome: Outcome) {
+        let mut tried = false;
         loop {
             let at = now();
             let delivery = ending(&self.job, &outcome, at);
@@ -204,11 +205,19 @@ impl<'a> Run<'a> {
             };
             match self.shared.store.finish(&self.lease, ending).await {
                 Ok(true) => return,
+                // Its answer may be all that was lost of a try before.
+                Ok(false) if tried => {
+                    tracing::info!(job = %self.job.id, "the end of a job is recorded: by a try before, or somebody else");
+                    return;
+                }
                 Ok(false) => {
                     tracing::warn!(job = %self.job.id, "a job was ended by somebody else; this result is dropped");
                     return;
                 }
-                Err(error) => tracing::warn!(job = %self.job.id, "the end of a job could not be recorded: {error}"),
+                Err(error) => {
+                    tried = true;
+                    tracing::warn!(job = %self.job.id, "the end of a job could not be recorded: {error}");
+                }
             }
             if self.shared.is_giving_up() {
                 return;

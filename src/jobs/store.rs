@@ -219,6 +219,10 @@ pub trait JobStore: Send + Sync + 'static {
     /// Takes up to `most` deliveries that are due, for `lease` at most: the oldest unsettled one of each job.
     async fn due(&self, most: usize, lease: Duration) -> Result<Vec<Delivery>, StoreError>;
 
+    /// Renews what [`JobStore::due`] gave, except where it was settled since: other servers leave it alone for `lease`
+    /// more. Nothing to do for a store that one server alone has.
+    async fn hold(&self, deliveries: &[Delivery], lease: Duration) -> Result<(), StoreError>;
+
     /// Waits until a delivery may be due, or `patience` is over.
     async fn wait_due(&self, patience: Duration);
 

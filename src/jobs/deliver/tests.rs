@@ -1,5 +1,3 @@
-use std::sync::Mutex;
-
 use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::oneshot;
@@ -23,6 +21,8 @@ struct Memory {
     settled: Mutex<Vec<Posted>>,
     /// Questions that are answered with "away" first.
     away: Mutex<usize>,
+    /// Ids that were held, once for each time.
+    held: Mutex<Vec<String>>,
 }
 
 impl Memory {
@@ -83,6 +83,12 @@ impl JobStore for Memory {
         Ok(self.due_now(most))
     }
 
+    async fn hold(&self, deliveries: &[Delivery], _: Duration) -> Result<(), StoreError> {
+        let ids = deliveries.iter().map(|delivery| delivery.id.clone());
+        self.held.lock().unwrap().extend(ids);
+        Ok(())
+    }
+
     async fn wait_due(&self, _: Duration) {
         sleep(Duration::from_millis(2)).await;
     }
@@ -105,7 +111,7 @@ impl JobStore for Memory {
     }
 
     fn lease_time(&self) -> Duration {
-        unreachable!()
+        Duration::from_millis(30)
     }
 
     async fn insert(&self, _: NewJob, _: usize) -> Result<Inserted, StoreError> {
@@ -344,4 +350,19 @@ async fn a_store_that_was_away_is_asked_again() {
     store.add(1, "completed", &listener.url("/"), true);
     run_until(&store, || store.is_settled()).await;
     assert_eq!(listener.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_under_way_is_held_until_it_is_settled() {
+    let silent = Listener::start(Answer::Silence).await;
+    let quick = Listener::start(Answer::status(200)).await;
+    let store = Arc::new(Memory::default());
+    store.add(1, "completed", &quick.url("/"), true);
+    store.add(2, "completed", &silent.url("/"), true);
+    let slow = format!("{}.completed", Uuid::from_u128(2));
+    run_until(&store, || {
+        let held = store.held.lock().unwrap();
+        !quick.seen().is_empty() && held.ends_with(&[slow.clone(), slow.clone()])
+    })
+    .await;
 }

@@ -257,6 +257,10 @@ impl JobStore for EmbeddedJobs {
         self.change(Vec::new(), work, |_, _| ()).await
     }
 
+    async fn hold(&self, _: &[Delivery], _: Duration) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     async fn wait_due(&self, patience: Duration) {
         let next = self.database.read(deliveries::next).await;
         let patience = match next {

@@ -39,6 +39,17 @@ impl RedisJobs {
         Ok(taken)
     }
 
+    pub(super) async fn hold_deliveries(&self, deliveries: &[Delivery], lease: Duration) -> Result<(), StoreError> {
+        let call = self.redis.call(&self.scripts.hold).repeatable().number(millis(lease));
+        let call = deliveries.iter().fold(call, |call, delivery| {
+            call.arg(delivery.job.to_string())
+                .arg(&delivery.id)
+                .number(delivery.attempts)
+        });
+        call.run().await?;
+        Ok(())
+    }
+
     async fn whole_delivery(&self, row: Row) -> Result<Delivery, StoreError> {
         let (mut delivery, left_out) = row.delivery()?;
         if left_out > 0 {

@@ -137,6 +137,10 @@ impl JobStore for RedisJobs {
         self.take_due(most, lease).await
     }
 
+    async fn hold(&self, deliveries: &[Delivery], lease: Duration) -> Result<(), StoreError> {
+        self.hold_deliveries(deliveries, lease).await
+    }
+
     async fn wait_due(&self, patience: Duration) {
         self.wait_until_due(patience).await;
     }

@@ -24,5 +24,5 @@ macro_rules! scripts {
 scripts! {
     insert claim keep put_back finish cancel unfinished forget tidy
     get list events publish
-    tell due next_due settle deliveries dead_letters resend
+    tell due hold next_due settle deliveries dead_letters resend
 }

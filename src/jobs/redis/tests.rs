@@ -548,6 +548,31 @@ async fn a_delivery_is_tried_again_given_up_and_sent_anew() {
 }
 
 #[tokio::test]
+async fn a_delivery_that_is_held_is_left_alone() {
+    let redis = RedisServer::start();
+    let (one, two) = (server_of(&redis, LONG), server_of(&redis, LONG));
+    let id = insert(&one, "m").await;
+    let lease = claim(&one, "m").await;
+    one.finish(&lease, succeeded(Some(delivery(id, "completed"))))
+        .await
+        .unwrap();
+    let brief = Duration::from_millis(50);
+    let taken = one.due(10, brief).await.unwrap();
+    one.hold(&taken, LONG).await.unwrap();
+    sleep(brief * 2).await;
+    assert!(due(&two).await.is_empty());
+    let again = Posted::Again {
+        at: Timestamp::now(),
+        status: Some(503),
+        error: "busy".to_owned(),
+    };
+    one.settle(&taken[0], again).await.unwrap();
+    // Too late: its next post is not put off.
+    one.hold(&taken, LONG).await.unwrap();
+    assert_eq!(due(&two).await.len(), 1);
+}
+
+#[tokio::test]
 async fn a_delivery_that_a_dead_server_took_is_taken_by_another() {
     let redis = RedisServer::start();
     let (one, two) = (server_of(&redis, LONG), server_of(&redis, LONG));
