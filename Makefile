@@ -4,11 +4,12 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 LIBRARY := $(if $(ORT_DYLIB_PATH),true,scripts/onnxruntime.sh)
 IMAGE ?= hostler
+SOAK ?= 20
 # What tests run author folders with.
 export HOSTLER_TEST_PYTHON ?= $(CURDIR)/.tools/python/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help serve build test lint bench bench-peers parity e2e image library python
+.PHONY: help serve build test lint soak bench bench-peers parity e2e image library python
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -37,6 +38,9 @@ lint: ## formatting, clippy without warnings, licences and sources of dependenci
 	else \
 	  echo "cargo-deny is not installed: dependencies were not checked (cargo install --locked cargo-deny)"; \
 	fi
+
+soak: library python ## the crash tests for SOAK minutes each (20): servers and Redis killed, every job counted
+	HOSTLER_SOAK=$(SOAK) $(CARGO) test --locked --test it jobs_crash -- --nocapture --test-threads=1
 
 bench: library python ## the benchmarks of benches/
 	$(CARGO) run --release --locked -p hostler-benches

@@ -1,8 +1,8 @@
 //! Posts webhooks: takes the deliveries that are due, many at once and few to one host, and records what came of each.
 //!
 //! Schedule, order and durability are the store's: it hands out the oldest unsettled delivery of each job, and what is
-//! not settled within its lease is due again. A server that lives holds what it is about to post; what a
-//! dead one had taken is posted by another. So a post may come twice, with the same id, and none is lost.
+//! not settled within its lease is due again. A server that lives holds what it is about to post; what a dead one had
+//! taken is posted by another. So a post may come twice, with the same id, and none is lost.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,8 +25,8 @@ const SLOTS_PER_HOST: usize = 4;
 const MOST_TAKEN: usize = 256;
 /// How long a taken delivery waits for a slot; then it is left to be due again, and makes room for other hosts.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
-/// The longest time for which deliveries are taken, or that of jobs where it is shorter. Longer than the wait for a slot,
-/// a post (15 s) and the tries to settle it together: a store that one server alone has need not be asked for more.
+/// How long taken deliveries are this server's own, unless jobs are so for a shorter time. Longer than the wait for a
+/// slot, a post (15 s) and the tries to settle it together: a store that one server alone has need not be asked again.
 const LEASE: Duration = Duration::from_secs(60);
 /// How long to trust the store's word that nothing is due. Bounds how late a post is when that word was wrong.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -16,6 +16,7 @@ mod front_yard;
 mod http;
 mod isolation;
 mod jobs;
+mod jobs_crash;
 mod kserve_v1;
 mod memory;
 mod python_banana;

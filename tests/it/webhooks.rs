@@ -1,17 +1,13 @@
 //! Webhooks of background jobs: signed, posted again after faults, in order, and never to where they must not go.
 
-use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use hostler::Server;
 use serde_json::{Value, json};
 
-use crate::support::python::interpreter;
-use crate::support::{Fake, Post, Reaction, Receiver, TestServer, eventually, fake_mount, settings};
+use crate::support::{Fake, Reaction, Receiver, SECRET, TestServer, eventually, fake_mount, rightly_signed, settings};
 
-const SECRET: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 /// The first wait is below two seconds; the rest is for slow machines.
 const SOON: Duration = Duration::from_secs(10);
 
@@ -67,33 +63,6 @@ async fn dead_letters(server: &TestServer) -> Vec<Value> {
 
 fn is(state: &str) -> impl Fn(&Value) -> bool {
     move |delivery| delivery["state"] == state
-}
-
-/// How many of the posts the package `standardwebhooks` finds rightly signed.
-fn rightly_signed(posts: &[Post]) -> usize {
-    let told: Vec<_> = posts
-        .iter()
-        .map(|post| {
-            let names = ["webhook-id", "webhook-timestamp", "webhook-signature"];
-            let headers: serde_json::Map<_, _> = names
-                .iter()
-                .map(|name| ((*name).to_owned(), json!(post.header(name))))
-                .collect();
-            json!({"headers": headers, "body": String::from_utf8_lossy(&post.body)})
-        })
-        .collect();
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/verify_webhooks.py");
-    let mut child = Command::new(interpreter())
-        .arg(script)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let input = json!({"secret": SECRET, "posts": told}).to_string();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success());
-    String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

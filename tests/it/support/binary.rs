@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use super::client::Client;
@@ -79,6 +80,21 @@ impl Binary {
         })
         .await;
         server
+    }
+
+    /// Lines of its log that say this.
+    pub fn logged(&self, words: &str) -> usize {
+        let says = |line: &&Value| {
+            line["fields"]["message"]
+                .as_str()
+                .is_some_and(|told| told.contains(words))
+        };
+        self.log.lock().unwrap().iter().filter(says).count()
+    }
+
+    /// Stops it where it is, or lets it go on.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
     /// What replicas have printed so far: lines of the log, with `fields` and `span`.

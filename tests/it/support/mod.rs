@@ -9,12 +9,14 @@ mod receiver;
 #[path = "../../support/redis.rs"]
 pub mod redis;
 mod server;
+mod signed;
 
 pub use binary::{Binary, command};
 pub use client::Client;
 pub use fake::{Fake, fake_mount};
 pub use receiver::{Post, Reaction, Receiver};
 pub use server::{TestServer, models_dir, settings};
+pub use signed::{SECRET, rightly_signed};
 
 use std::time::{Duration, Instant};
 

@@ -95,6 +95,11 @@ impl Receiver {
         self.seen.posts.lock().unwrap().clone()
     }
 
+    /// All posts so far, which it forgets.
+    pub fn take(&self) -> Vec<Post> {
+        std::mem::take(&mut self.seen.posts.lock().unwrap())
+    }
+
     /// The posts so far, as soon as there are `count` of them.
     pub async fn wait_for(&self, count: usize, within: Duration) -> Vec<Post> {
         let end = Instant::now() + within;
