@@ -6,8 +6,8 @@ import time
 
 
 class Pipeline:
-    def __call__(self, row: int) -> dict:
-        time.sleep(0.01)
+    def __call__(self, row: int, seconds: float = 0.01) -> dict:
+        time.sleep(seconds)
         if row < 0:
             os.kill(os.getpid(), signal.SIGKILL)
         return {"row": row}
