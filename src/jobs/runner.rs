@@ -22,6 +22,8 @@ pub async fn run(shared: Arc<Shared>, model: Arc<Model>) {
     // So many that a replica finds its next batch waiting when it is done with one. What runs is held in memory and
     // counts against an interruption, so no more than that.
     let most = model.group.capacity().saturating_mul(2).max(1);
+    // While clients wait for this model, the jobs of the other replicas are enough: each takes time of the front, too.
+    let few = model.group.replicas().saturating_mul(2).clamp(1, most);
     let room = Arc::new(Semaphore::new(most));
     let mut away = false;
     while shared.phase() == Phase::Serving {
@@ -29,7 +31,8 @@ pub async fn run(shared: Arc<Shared>, model: Arc<Model>) {
             shared.pause(LOOK).await;
             continue;
         }
-        let Some(mut permits) = wait_for_room(&room, &shared).await else {
+        let barred = if model.group.is_asked() { most - few } else { 0 };
+        let Some(mut permits) = wait_for_room(&room, barred, &shared).await else {
             break;
         };
         match shared.store.claim(&model.card.name, permits.num_permits()).await {
@@ -62,12 +65,15 @@ pub async fn run(shared: Arc<Shared>, model: Arc<Model>) {
     drop(room.acquire_many(all).await);
 }
 
-/// All the room there is, once there is some; `None` when the server stops.
-async fn wait_for_room(room: &Arc<Semaphore>, shared: &Shared) -> Option<OwnedSemaphorePermit> {
-    let mut permits = shared.or_stop(Arc::clone(room).acquire_owned()).await?.ok()?;
+/// All the room there is beside what is barred, once there is some; `None` when the server stops.
+async fn wait_for_room(room: &Arc<Semaphore>, barred: usize, shared: &Shared) -> Option<OwnedSemaphorePermit> {
+    let least = u32::try_from(barred + 1).unwrap_or(u32::MAX);
+    let free = Arc::clone(room).acquire_many_owned(least);
+    let mut permits = shared.or_stop(free).await?.ok()?;
     while let Ok(more) = Arc::clone(room).try_acquire_owned() {
         permits.merge(more);
     }
+    drop(permits.split(barred));
     Some(permits)
 }
 

@@ -50,6 +50,7 @@ pub struct Group {
     model: Arc<str>,
     /// Rows that all replicas together run at once.
     capacity: usize,
+    replicas: usize,
     queue: Queue,
     board: Arc<Board>,
     supervisor: Supervisor,
@@ -75,7 +76,8 @@ impl Group {
     /// When the system gives no thread.
     pub fn start(spec: GroupSpec) -> std::io::Result<Self> {
         let (queue, intake) = queue(spec.queue_size, spec.devices.len());
-        let capacity = spec.devices.len().saturating_mul(spec.batch.max_size);
+        let replicas = spec.devices.len();
+        let capacity = replicas.saturating_mul(spec.batch.max_size);
         let board = Arc::new(Board::new(&spec.devices, spec.wait_timeout));
         let store = spec.store.map(|engine| Store::new(engine, Arc::clone(&spec.model)));
         let contexts = spec.devices.iter().enumerate().map(|(replica, device)| ReplicaContext {
@@ -99,6 +101,7 @@ impl Group {
         Ok(Self {
             model: spec.model,
             capacity,
+            replicas,
             queue,
             board,
             supervisor,
@@ -150,6 +153,16 @@ impl Group {
             waiting: self.queue.waiting(),
             lost_threads: self.board.lost_threads.load(Ordering::Acquire),
         }
+    }
+
+    /// How many there are, whatever their state.
+    pub const fn replicas(&self) -> usize {
+        self.replicas
+    }
+
+    /// Whether interactive requests have come lately.
+    pub fn is_asked(&self) -> bool {
+        self.queue.is_asked()
     }
 
     /// Rows that all replicas together run at once.

@@ -50,6 +50,7 @@ pub struct Queue {
     admitted: Arc<AtomicUsize>,
     limit: usize,
     idle: Arc<Idle>,
+    manners: Arc<Manners>,
     stop: ArcSwapOption<Sender<()>>,
 }
 
@@ -105,13 +106,14 @@ pub fn queue(limit: usize, replicas: usize) -> (Queue, Intake) {
     let stop = ArcSwapOption::from_pointee(stop);
     let idle: Arc<Idle> = Arc::default();
     let admitted: Arc<AtomicUsize> = Arc::default();
+    let manners = Arc::new(Manners::new(replicas));
     let intake = Intake {
         interactive: interactive_rx,
         background: background_rx,
         admitted: Arc::clone(&admitted),
         idle: Arc::clone(&idle),
         returned: Arc::default(),
-        manners: Arc::new(Manners::new(replicas)),
+        manners: Arc::clone(&manners),
         replica: 0,
         stop: stop_rx,
     };
@@ -122,6 +124,7 @@ pub fn queue(limit: usize, replicas: usize) -> (Queue, Intake) {
             admitted,
             limit,
             idle,
+            manners,
             stop,
         },
         intake,
@@ -174,6 +177,11 @@ impl Queue {
             self.limit
         );
         Error::new(Kind::QueueFull, message)
+    }
+
+    /// Whether interactive requests have come lately.
+    pub fn is_asked(&self) -> bool {
+        self.manners.minded()
     }
 
     /// Requests queued and running whose client still waits.
