@@ -24,6 +24,7 @@ use crate::contract::Contract;
 use crate::error::{Error, Kind};
 use crate::payload::{Output, Payload};
 use crate::pipeline::Timing;
+pub use crate::service::decoding;
 use crate::service::{Call, Endpoint, Pending, Route};
 use crate::worker::Priority;
 
@@ -228,21 +229,4 @@ impl<'a> Exchange<'a> {
         }
         .into_response()
     }
-}
-
-/// Bodies from this size on take long enough to decode that other connections should not wait for it.
-const HEAVY: usize = 512 * 1024;
-
-/// Decodes, or encodes, a body of this size where nobody else has to wait for it.
-pub fn decoding<T>(size: usize, decode: impl FnOnce() -> T) -> T {
-    if size >= HEAVY && may_block() {
-        tokio::task::block_in_place(decode)
-    } else {
-        decode()
-    }
-}
-
-/// A library user may run the server on a runtime of one thread, which cannot step aside.
-fn may_block() -> bool {
-    tokio::runtime::Handle::current().runtime_flavor() == tokio::runtime::RuntimeFlavor::MultiThread
 }

@@ -5,6 +5,7 @@
 //! taken is posted by another. So a post may come twice, with the same id, and none is lost.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -23,6 +24,8 @@ const SLOTS: usize = 32;
 const SLOTS_PER_HOST: usize = 4;
 /// Deliveries taken and waiting for a slot, or posted.
 const MOST_TAKEN: usize = 256;
+/// Bytes of their bodies from which on no more are taken: an output of many megabytes may stand in each.
+const MOST_HELD: usize = 64 * 1024 * 1024;
 /// How long a taken delivery waits for a slot; then it is left to be due again, and makes room for other hosts.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// How long taken deliveries are this server's own, unless jobs are so for a shorter time. Longer than the wait for a
@@ -43,6 +46,8 @@ pub struct Deliverer {
     client: Client,
     secret: Option<Secret>,
     slots: Semaphore,
+    /// Bytes of bodies that are taken.
+    held: AtomicUsize,
     grace: Duration,
     /// Taken deliveries by id, until they are settled.
     under_way: Mutex<HashMap<String, Delivery>>,
@@ -54,6 +59,23 @@ struct UnderWay<'a> {
     id: String,
 }
 
+/// The body of a delivery that is taken, by its bytes.
+struct Held(Arc<Deliverer>, usize);
+
+impl Held {
+    fn new(deliverer: &Arc<Deliverer>, delivery: &Delivery) -> Self {
+        let bytes = delivery.body.len();
+        deliverer.held.fetch_add(bytes, Ordering::Relaxed);
+        Self(Arc::clone(deliverer), bytes)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.held.fetch_sub(self.1, Ordering::Relaxed);
+    }
+}
+
 impl Deliverer {
     pub fn new(store: Arc<dyn JobStore>, client: Client, secret: Option<Secret>) -> Self {
         let slots = Semaphore::new(SLOTS);
@@ -62,6 +84,7 @@ impl Deliverer {
             client,
             secret,
             slots,
+            held: AtomicUsize::new(0),
             grace: GRACE,
             under_way: Mutex::default(),
         }
@@ -81,13 +104,22 @@ impl Deliverer {
             while let Some(ended) = posts.try_join_next() {
                 tell_panic(ended);
             }
-            let room = MOST_TAKEN.saturating_sub(posts.len());
+            let room = if this.held.load(Ordering::Relaxed) < MOST_HELD {
+                MOST_TAKEN.saturating_sub(posts.len())
+            } else {
+                0
+            };
             let taken = this.take(room, &mut is_away).await;
             let is_more = room > 0 && taken.len() == room;
             hosts.retain(|_, gate| Arc::strong_count(gate) > 1);
             for delivery in taken {
                 let gate = hosts.entry(host(&delivery.url)).or_insert_with(gate);
-                posts.spawn(Arc::clone(&this).deliver(Arc::clone(gate), delivery));
+                let held = Held::new(&this, &delivery);
+                let post = Arc::clone(&this).deliver(Arc::clone(gate), delivery);
+                posts.spawn(async move {
+                    post.await;
+                    drop(held);
+                });
             }
             let pause = async {
                 match (is_more, is_away) {

@@ -349,15 +349,17 @@ fn ending(job: &Job, outcome: &Outcome, at: Timestamp) -> Option<NewDelivery> {
     delivery(&ended, WebhookEvent::Completed, None, at)
 }
 
-/// A delivery about a job as it stands; `number` tells events apart that come more than once.
+/// A delivery about a job as it stands; `number` tells events of a run apart that come more than once.
 fn delivery(job: &Job, event: WebhookEvent, number: Option<u32>, at: Timestamp) -> Option<NewDelivery> {
     let webhook = job.webhook.as_ref().filter(|hook| hook.events.contains(&event))?;
-    let number = number.map(|n| format!("_{n}")).unwrap_or_default();
+    // Another run counts anew, and what it tells is news.
+    let number = number.map(|n| format!("_{}_{n}", job.attempts)).unwrap_or_default();
     Some(NewDelivery {
         id: format!("{}_{}{number}", job.id, event.name()),
         url: webhook.url.clone(),
         body: view::told(job, event, at),
         terminal: event == WebhookEvent::Completed,
+        skippable: event == WebhookEvent::Progress,
     })
 }
 

@@ -15,7 +15,8 @@ use crate::contract::Contract;
 use crate::error::{Error, Kind};
 use crate::payload::{Chunk, Output, Payload, Raw, whole};
 use crate::pipeline::{Event, Final};
-use crate::service::{Call, Pending, Route};
+use crate::service::{Call, Pending, Route, decoding};
+use crate::store::StoreError;
 use crate::upload::Wish;
 use crate::worker::Priority;
 
@@ -25,8 +26,11 @@ const BUFFER: usize = 256;
 const TOGETHER: usize = 64;
 /// No webhook hears of progress more often.
 const TELL_EVERY: Duration = Duration::from_secs(1);
-/// After a model or the store could not take something.
+/// After a model or the store could not take something. Doubled each time up to [`LONGEST_RETRY`].
 const RETRY: Duration = Duration::from_millis(500);
+const LONGEST_RETRY: Duration = Duration::from_secs(8);
+/// A store that is away comes back. One that refuses something this often will not have it.
+const REFUSALS: u32 = 3;
 
 pub struct Run<'a> {
     shared: &'a Shared,
@@ -40,7 +44,7 @@ pub struct Run<'a> {
 enum Ended {
     /// To be recorded.
     With(Outcome),
-    /// The replica died.
+    /// The replica died, or what the run needs was away.
     Lost,
     /// Nothing ran.
     Unrun,
@@ -64,9 +68,9 @@ impl<'a> Run<'a> {
         let ended = self.run().await;
         match ended {
             Ended::With(outcome) => self.record(outcome).await,
-            Ended::Lost => self.put_back(Return::Lost).await,
+            Ended::Lost => put_back(self.shared, &self.lease, Return::Lost).await,
             Ended::Unrun => {
-                self.put_back(Return::Unrun).await;
+                put_back(self.shared, &self.lease, Return::Unrun).await;
                 self.shared.pause(RETRY).await;
             }
             Ended::Forget => {
@@ -82,6 +86,9 @@ impl<'a> Run<'a> {
         if self.job.interruptions >= MOST_INTERRUPTIONS {
             let told = format!("its server died {MOST_INTERRUPTIONS} times while it ran; it is not tried again");
             return Ended::With(failed(Kind::ReplicaLost, told));
+        }
+        if self.job.losses >= MOST_LOSSES {
+            return Ended::With(poison());
         }
         let Ok(route) = self.shared.service.find(&self.job.path) else {
             let told = format!("{} is not served any more", self.job.path);
@@ -105,7 +112,8 @@ impl<'a> Run<'a> {
     }
 
     fn submit(&self, route: &Route) -> Result<Pending, Error> {
-        let input = decode(route.contract(), &self.job.input)?;
+        let input = &self.job.input;
+        let input = decoding(input.body.len(), || decode(route.contract(), input))?;
         let call = Call {
             id: Some(self.job.input.about.request_id.as_str().into()),
             timeout: timeout(&self.job.input.about),
@@ -138,12 +146,16 @@ impl<'a> Run<'a> {
                 }
                 Event::Final(Final { result, .. }) => {
                     self.publish(std::mem::take(&mut fresh)).await;
-                    let output = result.map(|output| whole(output, &chunks));
-                    let output = match output {
-                        Ok(output) => self.bring_files_away(output).await,
-                        Err(error) => Err(error),
+                    let output = match result {
+                        Ok(output) => whole(output, &chunks),
+                        Err(error) => return self.failed(&error, pending.begun().is_some()),
                     };
-                    return self.ended(route.contract(), output);
+                    let began = pending.begun().unwrap_or(self.began);
+                    let output = self.bring_files_away(output, began).await;
+                    return match output.and_then(|output| answer(route.contract(), output)) {
+                        Ok(answer) => Ended::With(Outcome::Succeeded(answer)),
+                        Err(error) => Ended::With(Outcome::Failed(Failure::from(&error))),
+                    };
                 }
             }
             // What came while the last ones were published goes out together.
@@ -165,77 +177,86 @@ impl<'a> Run<'a> {
         Ended::Lost
     }
 
-    async fn bring_files_away(&self, output: Output) -> Result<Output, Error> {
+    async fn bring_files_away(&self, output: Output, started: Instant) -> Result<Output, Error> {
         let wish = Wish {
             model: self.job.model.as_str().into(),
             // A server that was given up may still be at it: no two runs write one key.
             id: Some(format!("{}-{}", self.job.id, self.lease.attempt)),
             webhook: self.job.upload_webhook.clone(),
             responses: true,
-            started: self.began,
+            started,
         };
         self.shared.uploader.deliver(output, wish).await
     }
 
-    fn ended(&self, contract: &Contract, result: Result<Output, Error>) -> Ended {
-        match result.and_then(|output| answer(contract, output)) {
-            Ok(answer) => Ended::With(Outcome::Succeeded(answer)),
-            Err(error) => match error.kind() {
-                Kind::ReplicaLost if self.job.losses + 1 < MOST_LOSSES => Ended::Lost,
-                Kind::ReplicaLost => Ended::With(failed(
-                    Kind::ReplicaLost,
-                    format!("it ended its replica {MOST_LOSSES} times, and is not tried again"),
-                )),
-                Kind::NotReady | Kind::QueueFull => Ended::Unrun,
-                _ => Ended::With(Outcome::Failed(Failure::from(&error))),
-            },
+    /// What an error of a run means for its job. `begun`: a replica had taken it up.
+    fn failed(&self, error: &Error, begun: bool) -> Ended {
+        let is_last = self.job.losses + 1 >= MOST_LOSSES;
+        match error.kind() {
+            // Whoever stops the server may stop what it started, too.
+            Kind::ReplicaLost if self.shared.phase() != Phase::Serving => Ended::Unrun,
+            Kind::ReplicaLost if is_last => Ended::With(poison()),
+            Kind::ReplicaLost => Ended::Lost,
+            // The model took it back before it ran.
+            Kind::NotReady | Kind::QueueFull if !begun => Ended::Unrun,
+            // Said by the model's own code: what it needs is away, the store for one. Tried again, and not for ever.
+            Kind::NotReady | Kind::QueueFull if !is_last => Ended::Lost,
+            Kind::Deadline => Ended::With(failed(
+                Kind::Deadline,
+                "its run took longer than the model's request_timeout or the request's x-request-timeout allows".into(),
+            )),
+            _ => Ended::With(Outcome::Failed(Failure::from(error))),
         }
     }
 
-    /// Records the end, as often as it takes: a job whose end is not recorded would run again.
     async fn record(&self, outcome: Outcome) {
-        let mut tried = false;
+        let Err(error) = self.finish(&outcome).await else {
+            return;
+        };
+        if self.shared.is_giving_up() {
+            return;
+        }
+        // Too long for the store, for one: that would be so after each further run.
+        let told = format!("what came of it cannot be kept: {error}");
+        if self.finish(&failed(Kind::PipelineFailed, told)).await.is_err() {
+            tracing::error!(job = %self.job.id, "a job is left as it is: the store takes no end of it");
+        }
+    }
+
+    /// Records an end, as often as it takes: a job whose end is not recorded would run again.
+    ///
+    /// # Errors
+    /// What the store says against it, unless it is only away; or the server stops.
+    async fn finish(&self, outcome: &Outcome) -> Result<(), StoreError> {
+        let (mut tries, mut tried) = (Tries::default(), false);
         loop {
             let at = now();
-            let delivery = ending(&self.job, &outcome, at);
+            let size = match outcome {
+                Outcome::Succeeded(answer) => answer.body.len(),
+                Outcome::Failed(_) | Outcome::Cancelled => 0,
+            };
             let ending = Ending {
                 outcome: outcome.clone(),
                 at,
-                delivery,
+                delivery: decoding(size, || ending(&self.job, outcome, at)),
             };
-            match self.shared.store.finish(&self.lease, ending).await {
-                Ok(true) => return,
+            let error = match self.shared.store.finish(&self.lease, ending).await {
+                Ok(true) => return Ok(()),
                 // Its answer may be all that was lost of a try before.
                 Ok(false) if tried => {
                     tracing::info!(job = %self.job.id, "the end of a job is recorded: by a try before, or somebody else");
-                    return;
+                    return Ok(());
                 }
                 Ok(false) => {
-                    tracing::warn!(job = %self.job.id, "a job was ended by somebody else; this result is dropped");
-                    return;
+                    tracing::warn!(job = %self.job.id, "a job was ended before; this result is dropped");
+                    return Ok(());
                 }
-                Err(error) => {
-                    tried = true;
-                    tracing::warn!(job = %self.job.id, "the end of a job could not be recorded: {error}");
-                }
+                Err(error) => error,
+            };
+            tried = true;
+            if !tries.again(self.shared, &self.lease, &error).await {
+                return Err(error);
             }
-            if self.shared.is_giving_up() {
-                return;
-            }
-            tokio::time::sleep(RETRY).await;
-        }
-    }
-
-    async fn put_back(&self, why: Return) {
-        loop {
-            match self.shared.store.put_back(&self.lease, why).await {
-                Ok(_) => return,
-                Err(error) => tracing::warn!(job = %self.job.id, "a job could not be put back: {error}"),
-            }
-            if self.shared.is_giving_up() {
-                return;
-            }
-            tokio::time::sleep(RETRY).await;
         }
     }
 
@@ -269,8 +290,52 @@ impl<'a> Run<'a> {
     }
 }
 
+/// Puts a job back into the queue, as often as it takes.
+pub async fn put_back(shared: &Shared, lease: &Lease, why: Return) {
+    let mut tries = Tries::default();
+    while let Err(error) = shared.store.put_back(lease, why).await {
+        if !tries.again(shared, lease, &error).await {
+            return;
+        }
+    }
+}
+
+/// Tries to write something to a store that did not take it.
+#[derive(Default)]
+struct Tries {
+    made: u32,
+    refused: u32,
+}
+
+impl Tries {
+    /// Waits before another try; false where there is to be none: the server stops, or the store will not have it.
+    async fn again(&mut self, shared: &Shared, lease: &Lease, error: &StoreError) -> bool {
+        if self.made == 0 {
+            tracing::warn!(job = %lease.job, "what became of a job could not be recorded yet: {error}");
+        }
+        self.made += 1;
+        self.refused += u32::from(!matches!(error, StoreError::Away(_)));
+        if shared.is_giving_up() || self.refused >= REFUSALS {
+            return false;
+        }
+        let pause = RETRY.saturating_mul(1 << (self.made - 1).min(4)).min(LONGEST_RETRY);
+        let mut phase = shared.stop.subscribe();
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            // For one last try.
+            _ = phase.wait_for(|phase| *phase >= Phase::GivingUp) => {}
+        }
+        true
+    }
+}
+
 fn failed(kind: Kind, message: String) -> Outcome {
     Outcome::Failed(Failure::new(kind, message))
+}
+
+fn poison() -> Outcome {
+    let told = format!("it ended its replica {MOST_LOSSES} times, and is not tried again");
+    failed(Kind::ReplicaLost, told)
 }
 
 /// Decodes the input as the front does with that of an interactive request.

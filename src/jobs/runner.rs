@@ -1,12 +1,14 @@
 //! Takes the jobs of one model and runs them as requests that wait behind interactive ones.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::run::Run;
-use super::store::Claim;
+use super::run::{Run, put_back};
+use super::store::{Claim, Return};
 use super::{Phase, Shared};
 use crate::service::Model;
 
@@ -17,11 +19,14 @@ const RETRY: Duration = Duration::from_secs(1);
 /// How long to wait for word of a new job before looking oneself: jobs of servers that died are told by nobody.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// Jobs of one model that are held at once, however many rows its replicas take: its queue has room for so many.
+const MOST: usize = 1024;
+
 /// Runs jobs until the server stops.
 pub async fn run(shared: Arc<Shared>, model: Arc<Model>) {
     // So many that a replica finds its next batch waiting when it is done with one. What runs is held in memory and
     // counts against an interruption, so no more than that.
-    let most = model.group.capacity().saturating_mul(2).max(1);
+    let most = model.group.capacity().saturating_mul(2).clamp(1, MOST);
     // While clients wait for this model, the jobs of the other replicas are enough: each takes time of the front, too.
     let few = model.group.replicas().saturating_mul(2).clamp(1, most);
     let room = Arc::new(Semaphore::new(most));
@@ -79,8 +84,14 @@ async fn wait_for_room(room: &Arc<Semaphore>, barred: usize, shared: &Shared) ->
 
 async fn begin(shared: Arc<Shared>, claim: Claim, permit: Option<OwnedSemaphorePermit>) {
     let lease = claim.lease.clone();
-    let calls = shared.running.begin(&lease);
-    Run::new(&shared, claim, &calls).complete().await;
-    shared.running.end(&lease);
+    let entry = shared.running.begin(&lease);
+    let run = Run::new(&shared, claim, &entry.calls).complete();
+    // Contracts decode with code of their authors. A job that panics there counts as one that ended its replica, or it
+    // would stand as running for as long as this server lives.
+    if AssertUnwindSafe(run).catch_unwind().await.is_err() {
+        tracing::error!(job = %lease.job, "a panic while a job was decoded or recorded");
+        put_back(&shared, &lease, Return::Lost).await;
+    }
+    drop(entry);
     drop(permit);
 }

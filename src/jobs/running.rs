@@ -12,6 +12,13 @@ use super::store::Lease;
 #[derive(Default)]
 pub struct Running(Mutex<HashMap<JobId, (Lease, Arc<Calls>)>>);
 
+/// Stands for a run; dropped, however the run ended, its lease is renewed no more.
+pub struct Entry<'a> {
+    running: &'a Running,
+    lease: Lease,
+    pub calls: Arc<Calls>,
+}
+
 /// What a run is told from outside.
 #[derive(Default)]
 pub struct Calls {
@@ -22,18 +29,18 @@ pub struct Calls {
 }
 
 impl Running {
-    /// Takes note of a run until the guard is dropped.
-    pub fn begin(self: &Running, lease: &Lease) -> Arc<Calls> {
+    /// Takes note of a run until the entry is dropped.
+    pub fn begin(&self, lease: &Lease) -> Entry<'_> {
         let calls = Arc::new(Calls::default());
-        self.lock().insert(lease.job, (lease.clone(), Arc::clone(&calls)));
-        calls
-    }
-
-    /// The run is over. A later run of the same job is not forgotten by the end of an earlier one.
-    pub fn end(&self, lease: &Lease) {
-        let mut all = self.lock();
-        if all.get(&lease.job).is_some_and(|(held, _)| held == lease) {
-            all.remove(&lease.job);
+        let before = self.lock().insert(lease.job, (lease.clone(), Arc::clone(&calls)));
+        // The same job, claimed by this server while it still ran it: that run is worth nothing any more.
+        if let Some((_, earlier)) = before {
+            earlier.lost.notify_one();
+        }
+        Entry {
+            running: self,
+            lease: lease.clone(),
+            calls,
         }
     }
 
@@ -57,5 +64,42 @@ impl Running {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<JobId, (Lease, Arc<Calls>)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Entry<'_> {
+    /// A later run of the same job is not forgotten by the end of an earlier one.
+    fn drop(&mut self) {
+        let mut all = self.running.lock();
+        if all.get(&self.lease.job).is_some_and(|(held, _)| *held == self.lease) {
+            all.remove(&self.lease.job);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn lease(attempt: u32) -> Lease {
+        Lease {
+            job: Uuid::nil(),
+            model: "m".to_owned(),
+            attempt,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_later_run_calls_off_an_earlier_one_and_outlives_its_end() {
+        let running = Running::default();
+        let earlier = running.begin(&lease(1));
+        let later = running.begin(&lease(2));
+        earlier.calls.lost.notified().await;
+        drop(earlier);
+        assert_eq!(running.leases(), [lease(2)]);
+        drop(later);
+        assert!(running.leases().is_empty());
     }
 }

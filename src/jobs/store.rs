@@ -101,7 +101,7 @@ pub enum JobEvent {
 /// A webhook delivery under way or given up.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Delivery {
-    /// `JOB.EVENT` or, of events that come more than once, `JOB.EVENT.NUMBER`: the `webhook-id` of every attempt.
+    /// `JOB_EVENT` or, of events that come more than once, `JOB_EVENT_RUN_NUMBER`: the `webhook-id` of every attempt.
     pub id: String,
     pub job: JobId,
     pub url: String,
@@ -155,6 +155,9 @@ pub struct NewDelivery {
     pub url: String,
     pub body: bytes::Bytes,
     pub terminal: bool,
+    /// Left out while another one of the job waits: a receiver that is slow hears of some progress only, and of the end
+    /// in time.
+    pub skippable: bool,
 }
 
 /// How a job ended, and what is told of it.
@@ -164,6 +167,10 @@ pub struct Ending {
     pub at: Timestamp,
     pub delivery: Option<NewDelivery>,
 }
+
+/// Bytes of bodies after which a call brings no more jobs or deliveries; the next one does. Reading them holds up
+/// others, and leases run meanwhile.
+pub const MOST_BYTES: usize = 32 * 1024 * 1024;
 
 #[async_trait]
 pub trait JobStore: Send + Sync + 'static {
@@ -175,9 +182,9 @@ pub trait JobStore: Send + Sync + 'static {
     /// A page of jobs. Bodies of inputs and answers may be left empty.
     async fn list(&self, filter: &Filter) -> Result<Vec<Job>, StoreError>;
 
-    /// Takes up to `most` jobs of a model, oldest first, those of dead servers included. Each is running from now on, with
-    /// `attempts` one higher. Jobs whose server died count an interruption; one with as many as it may have is returned
-    /// too, for the caller to fail.
+    /// Takes up to `most` jobs of a model, fewer where their bodies are many bytes ([`MOST_BYTES`]), oldest first, those
+    /// of dead servers included. Each is running from now on, with `attempts` one higher. Jobs whose server died count an
+    /// interruption; one with as many as it may have is returned too, for the caller to fail.
     async fn claim(&self, model: &str, most: usize) -> Result<Vec<Claim>, StoreError>;
 
     /// Waits until there may be jobs of the model to claim, or `patience` is over. Word that came since the last claim
@@ -202,7 +209,8 @@ pub trait JobStore: Send + Sync + 'static {
     /// Unfinished jobs of a model.
     async fn unfinished(&self, model: &str) -> Result<usize, StoreError>;
 
-    /// Forgets jobs that ended before `before`, with their deliveries and events; returns how many.
+    /// Forgets jobs that ended before `before`, with their deliveries and events; returns how many. Not those of which
+    /// somebody is still to be told.
     async fn forget(&self, before: Timestamp) -> Result<usize, StoreError>;
 
     /// Tells readers of a job's events. Progress is kept in the job as well. Not worth waiting for a disk.
@@ -213,10 +221,12 @@ pub trait JobStore: Send + Sync + 'static {
     /// add it.
     async fn events(&self, id: JobId, after: u64, patience: Duration) -> Result<Vec<(u64, JobEvent)>, StoreError>;
 
-    /// Adds a delivery to those of a job: start and progress. Not where there is one of this id, or the lease is lost.
+    /// Adds a delivery to those of a job: start and progress. Not where there is one of this id, or the lease is lost;
+    /// a skippable one not where another one waits.
     async fn tell(&self, lease: &Lease, delivery: NewDelivery) -> Result<(), StoreError>;
 
-    /// Takes up to `most` deliveries that are due, for `lease` at most: the oldest unsettled one of each job.
+    /// Takes up to `most` deliveries that are due, fewer where their bodies are many bytes ([`MOST_BYTES`]), for `lease`
+    /// at most: the oldest unsettled one of each job.
     async fn due(&self, most: usize, lease: Duration) -> Result<Vec<Delivery>, StoreError>;
 
     /// Renews what [`JobStore::due`] gave, except where it was settled since: other servers leave it alone for `lease`

@@ -45,10 +45,11 @@ pub async fn forget(shared: Arc<Shared>) {
     while shared.phase() == Phase::Serving {
         let ttl = jiff::SignedDuration::try_from(shared.settings.ttl).unwrap_or(jiff::SignedDuration::MAX);
         if let Ok(before) = now().checked_sub(ttl) {
-            match shared.store.forget(before).await {
-                Ok(0) => {}
-                Ok(forgotten) => tracing::debug!("{forgotten} jobs are past their time to live"),
-                Err(error) => tracing::debug!("old jobs could not be forgotten: {error}"),
+            // After a long stop there may be many: what is left of them when the server stops waits for the next sweep.
+            match shared.or_stop(shared.store.forget(before)).await {
+                None | Some(Ok(0)) => {}
+                Some(Ok(forgotten)) => tracing::debug!("{forgotten} jobs are past their time to live"),
+                Some(Err(error)) => tracing::debug!("old jobs could not be forgotten: {error}"),
             }
         }
         shared.pause(SWEEP).await;

@@ -1,8 +1,8 @@
 //! One request as a pipeline sees it, and the state it shares with the front while it waits and runs.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
@@ -17,6 +17,8 @@ use crate::payload::{Chunk, Output, Payload};
 pub struct RequestState {
     cancelled: AtomicBool,
     input: Mutex<Option<Payload>>,
+    /// When a replica took it up.
+    begun: OnceLock<Instant>,
 }
 
 impl RequestState {
@@ -24,6 +26,7 @@ impl RequestState {
         Arc::new(Self {
             cancelled: AtomicBool::new(false),
             input: Mutex::new(Some(input)),
+            begun: OnceLock::new(),
         })
     }
 
@@ -35,6 +38,11 @@ impl RequestState {
 
     pub fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Acquire)
+    }
+
+    /// When a replica took the request up; `None` while it waits.
+    pub fn begun(&self) -> Option<Instant> {
+        self.begun.get().copied()
     }
 
     fn take(&self) -> Option<Payload> {
@@ -50,6 +58,8 @@ pub struct Request {
     rows: usize,
     /// Not to share a run with others.
     alone: bool,
+    /// How long its run may take, where the wait before it does not count.
+    limit: Option<Duration>,
     state: Arc<RequestState>,
     reply: Reply,
 }
@@ -61,6 +71,7 @@ impl Request {
             handler: 0,
             rows,
             alone: false,
+            limit: None,
             state,
             reply,
         }
@@ -75,6 +86,13 @@ impl Request {
     #[must_use]
     pub(crate) const fn run_alone(mut self, alone: bool) -> Self {
         self.alone = alone;
+        self
+    }
+
+    /// Sets a deadline when the run begins.
+    #[must_use]
+    pub(crate) const fn with_limit(mut self, limit: Option<Duration>) -> Self {
+        self.limit = limit;
         self
     }
 
@@ -129,6 +147,10 @@ impl Request {
     }
 
     pub(crate) fn start(&mut self, now: Instant) {
+        let begun = *self.state.begun.get_or_init(|| now);
+        if let Some(limit) = self.limit {
+            self.reply.set_deadline(begun.checked_add(limit));
+        }
         self.reply.start(now);
     }
 

@@ -3,6 +3,8 @@
 //! Every protocol ends here, and knows no more of a model than its contract and its route. Knows no HTTP.
 
 mod activity;
+mod heavy;
+mod pending;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,12 +15,14 @@ use arc_swap::ArcSwap;
 
 pub use activity::Load;
 use activity::{Activity, Watch};
+pub use heavy::decoding;
+pub use pending::Pending;
 
 use crate::contract::{Contract, Manner};
 use crate::error::{Error, Kind};
-use crate::payload::{Output, Payload};
-use crate::pipeline::{Event, Final, ReplyReceiver, Timing};
-use crate::worker::{Group, InFlight, Priority, ReplicaState, ReplicaStatus, Ticket};
+use crate::payload::Payload;
+use crate::pipeline::Timing;
+use crate::worker::{Group, Priority, ReplicaState, ReplicaStatus, Ticket};
 
 /// One way into a model: a contract and the handler it is for.
 #[derive(Clone)]
@@ -140,7 +144,8 @@ impl Routes {
 #[derive(Default)]
 pub struct Call {
     pub id: Option<Arc<str>>,
-    /// What the client grants; the model's limit holds where it is shorter.
+    /// What the client grants; the model's limit holds where it is shorter. It is the time of the answer, and of a job
+    /// that of its run: a job waits for as long as requests come.
     pub timeout: Option<Duration>,
     pub priority: Priority,
     /// Chunks that may wait for a slow reader; `None` for a client that wants one answer.
@@ -256,12 +261,15 @@ impl Service {
             (Some(asked), Some(limit)) => Some(asked.min(limit)),
             (asked, limit) => asked.or(limit),
         };
-        let deadline = timeout.map(|t| Instant::now() + t);
+        let is_job = matches!(call.priority, Priority::Job { .. });
+        let deadline = timeout.filter(|_| !is_job).map(|t| Instant::now() + t);
+        let limit = timeout.filter(|_| is_job);
         let ticket = Ticket {
             id: call.id.unwrap_or_else(|| Arc::from("")),
             handler: route.endpoint().handler,
             priority: call.priority,
             deadline,
+            limit,
             stream_buffer: call.stream_buffer,
         };
         let model = Arc::clone(&route.model);
@@ -272,16 +280,12 @@ impl Service {
             in_flight,
             receiver,
             deadline,
+            limit,
             started,
             expired: false,
         })
     }
 }
-
-/// A run that takes no longer than this, queue included, is waited for awake.
-const SHORT_MICROS: u32 = 60;
-/// For how long.
-const LOOK: Duration = Duration::from_micros(80);
 
 impl Model {
     pub fn new(card: ModelCard, group: Group, request_timeout: Option<Duration>) -> Self {
@@ -299,132 +303,4 @@ impl Model {
         self.last_micros
             .store(micros.try_into().unwrap_or(u32::MAX), Ordering::Relaxed);
     }
-}
-
-/// A submitted request. Dropped, it is cancelled and its place freed.
-pub struct Pending {
-    // Dropped before the place is freed: who sees an idle model sees when it became so.
-    watch: Watch,
-    in_flight: InFlight,
-    receiver: ReplyReceiver,
-    deadline: Option<Instant>,
-    started: Instant,
-    expired: bool,
-}
-
-impl Pending {
-    /// Waits for the answer, at most until the deadline.
-    pub async fn answer(self) -> (Result<Output, Error>, Timing) {
-        let (result, timing, _) = self.answer_in_place().await;
-        (result, timing)
-    }
-
-    /// As [`Pending::answer`], with the request's place, for whoever is not done with the request then.
-    pub async fn answer_in_place(mut self) -> (Result<Output, Error>, Timing, Place) {
-        let soon = self.soon().await;
-        let done = match (soon, self.deadline) {
-            (Some(last), _) => Ok(last),
-            (None, None) => Ok(self.receiver.last().await),
-            (None, Some(deadline)) => tokio::time::timeout_at(deadline.into(), self.receiver.last()).await,
-        };
-        let (result, timing) = match done {
-            Ok(Final { result, timing }) => {
-                self.watch.model.took(timing);
-                self.watch.end(self.started, timing);
-                (result, timing)
-            }
-            Err(_) => expired(self.started),
-        };
-        let place = Place {
-            _in_flight: self.in_flight,
-            deadline: self.deadline,
-            started: self.started,
-        };
-        (result, timing, place)
-    }
-
-    /// Looks for the answer of a short run for a moment before this thread may go to sleep: to be woken costs more
-    /// than such a run. Only where nobody else wants the cores, and other connections go on between two looks.
-    async fn soon(&mut self) -> Option<Final> {
-        let short = self.watch.model.last_micros.load(Ordering::Relaxed) <= SHORT_MICROS;
-        if !short || self.watch.model.group.admitted() > 1 {
-            return None;
-        }
-        while self.started.elapsed() < LOOK {
-            if let Some(last) = self.receiver.try_last() {
-                return Some(last);
-            }
-            tokio::task::yield_now().await;
-        }
-        None
-    }
-
-    /// The next event of a stream; the last one is final.
-    pub async fn next(&mut self) -> Option<Event> {
-        let event = self.event().await;
-        if let Some(Event::Final(last)) = &event {
-            self.watch.end(self.started, last.timing);
-        }
-        event
-    }
-
-    /// The next chunk of a stream, where one is there already.
-    pub fn try_next(&mut self) -> Option<Event> {
-        self.receiver.try_next()
-    }
-
-    async fn event(&mut self) -> Option<Event> {
-        if self.expired {
-            return None;
-        }
-        let Some(deadline) = self.deadline else {
-            return self.receiver.next().await;
-        };
-        match tokio::time::timeout_at(deadline.into(), self.receiver.next()).await {
-            Ok(event) => event,
-            Err(_) => {
-                self.expired = true;
-                let (result, timing) = expired(self.started);
-                Some(Event::Final(Final { result, timing }))
-            }
-        }
-    }
-}
-
-/// The place of a request that was answered, among those admitted; dropped, it is free. What is done with the answer
-/// before its client has it takes memory as the run did, and is limited by the same number.
-pub struct Place {
-    _in_flight: InFlight,
-    deadline: Option<Instant>,
-    started: Instant,
-}
-
-impl Place {
-    /// Finishes what belongs to the answer, at most until the request's deadline.
-    ///
-    /// # Errors
-    /// Those of what is done; deadline where that comes first.
-    pub async fn finish(self, what: impl Future<Output = Result<Output, Error>>) -> Result<Output, Error> {
-        match self.deadline {
-            None => what.await,
-            Some(deadline) => tokio::time::timeout_at(deadline.into(), what)
-                .await
-                .unwrap_or_else(|_| expired(self.started).0),
-        }
-    }
-}
-
-fn expired(started: Instant) -> (Result<Output, Error>, Timing) {
-    let waited = started.elapsed();
-    let message = format!(
-        "no answer within the deadline of {:.3} s; queueing counts",
-        waited.as_secs_f64()
-    );
-    (
-        Err(Error::new(Kind::Deadline, message)),
-        Timing {
-            queue: waited,
-            compute: Duration::ZERO,
-        },
-    )
 }

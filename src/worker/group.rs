@@ -41,6 +41,8 @@ pub struct Ticket {
     pub handler: usize,
     pub priority: Priority,
     pub deadline: Option<Instant>,
+    /// How long the run may take, for work whose wait does not count.
+    pub limit: Option<Duration>,
     /// Chunks that may wait for a slow reader; `None` for a client that wants one answer.
     pub stream_buffer: Option<usize>,
 }
@@ -60,6 +62,13 @@ pub struct Group {
 pub struct InFlight {
     state: Arc<RequestState>,
     _permit: Option<Permit>,
+}
+
+impl InFlight {
+    /// When a replica took the request up; `None` while it waits.
+    pub fn begun(&self) -> Option<Instant> {
+        self.state.begun()
+    }
 }
 
 impl Drop for InFlight {
@@ -127,7 +136,8 @@ impl Group {
         let request = Request::new(ticket.id, rows, Arc::clone(&state), reply)
             .with_handler(ticket.handler)
             .run_alone(ticket.priority == Priority::Job { alone: true })
-            .with_deadline(ticket.deadline);
+            .with_deadline(ticket.deadline)
+            .with_limit(ticket.limit);
         self.queue.send(request, ticket.priority)?;
         Ok((InFlight { state, _permit: permit }, receiver))
     }

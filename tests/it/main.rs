@@ -17,6 +17,7 @@ mod http;
 mod isolation;
 mod jobs;
 mod jobs_crash;
+mod jobs_ends;
 mod kserve_v1;
 mod memory;
 mod python_banana;

@@ -109,7 +109,7 @@ mod tests {
 
     fn delivery(id: &str) -> Delivery {
         Delivery {
-            id: format!("{id}_progress_2"),
+            id: format!("{id}_progress_1_2"),
             job: Uuid::nil(),
             url: "https://user:word@hooks.example.com/secret?token=x".to_owned(),
             body: "{}".into(),

@@ -3,25 +3,37 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::reading;
 use super::rows::rows;
 use super::schema::code;
+use super::{endings, reading};
 use crate::jobs::job::Status;
-use crate::jobs::store::{Claim, Kept, Lease, Return};
+use crate::jobs::store::{Claim, Kept, Lease, MOST_BYTES, Return};
 use crate::store::StoreError;
 
 pub fn claim(connection: &Connection, model: &str, most: usize, now: Timestamp) -> Result<Vec<Claim>, StoreError> {
-    let mut claims = Vec::new();
+    let (mut claims, mut bytes) = (Vec::new(), 0);
     for seq in waiting(connection, model, most)? {
+        if bytes >= MOST_BYTES {
+            break;
+        }
         // Progress is that of a run; this is another one.
         connection
             .prepare_cached(
                 "UPDATE jobs SET status = 1, attempts = attempts + 1, started = ?2, progress = NULL WHERE seq = ?1",
             )?
             .execute((seq, now.as_microsecond()))?;
-        let Some(job) = reading::by_seq(connection, seq)? else {
-            continue;
+        let job = match reading::by_seq(connection, seq) {
+            Ok(Some(job)) => job,
+            Ok(None) => continue,
+            // One that cannot be read must not hold up all that stand behind it.
+            Err(StoreError::Broken(told)) => {
+                tracing::error!(model, "a job is given up: {told}");
+                endings::give_up(connection, seq, told, now)?;
+                continue;
+            }
+            Err(error) => return Err(error),
         };
+        bytes += job.input.body.len();
         let lease = Lease {
             job: job.id,
             model: model.to_owned(),

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::rows::{rows, time};
 use crate::jobs::job::JobId;
-use crate::jobs::store::{Delivery, DeliveryState, NewDelivery, Posted};
+use crate::jobs::store::{Delivery, DeliveryState, MOST_BYTES, NewDelivery, Posted};
 use crate::store::StoreError;
 
 /// The numbers that tables have for states.
@@ -30,6 +30,9 @@ macro_rules! select {
 /// Adds a delivery behind the others of its job. One that is there already stays as it is: a job that runs again tells
 /// of its start but once.
 pub fn insert(connection: &Connection, job: JobId, delivery: &NewDelivery, at: Timestamp) -> Result<(), StoreError> {
+    if delivery.skippable && is_one_pending(connection, job)? {
+        return Ok(());
+    }
     let inserted: Option<i64> = connection
         .prepare_cached(
             "INSERT INTO deliveries (id, job, url, terminal, created, at, due) VALUES (?1, ?2, ?3, ?4, ?5, ?5,
@@ -55,6 +58,12 @@ pub fn insert(connection: &Connection, job: JobId, delivery: &NewDelivery, at: T
     Ok(())
 }
 
+fn is_one_pending(connection: &Connection, job: JobId) -> Result<bool, StoreError> {
+    Ok(connection
+        .prepare_cached("SELECT 1 FROM deliveries WHERE job = ?1 AND state = 0 LIMIT 1")?
+        .exists([job.as_bytes()])?)
+}
+
 /// Takes what is due. It is due again when `lease` is over, in case nobody settles it.
 pub fn due(connection: &Connection, most: usize, lease: Duration, now: Timestamp) -> Result<Vec<Delivery>, StoreError> {
     let micros = now.as_microsecond();
@@ -63,12 +72,18 @@ pub fn due(connection: &Connection, most: usize, lease: Duration, now: Timestamp
         connection.prepare_cached("SELECT seq FROM deliveries WHERE due <= ?1 ORDER BY due, seq LIMIT ?2")?;
     let seqs = statement.query_map((micros, rows(most)), |row| row.get::<_, i64>(0))?;
     let seqs: Vec<i64> = seqs.collect::<rusqlite::Result<_>>()?;
-    let mut taken = Vec::with_capacity(seqs.len());
+    let (mut taken, mut bytes) = (Vec::with_capacity(seqs.len()), 0);
     for seq in seqs {
+        if bytes >= MOST_BYTES {
+            break;
+        }
         connection
             .prepare_cached("UPDATE deliveries SET due = ?2 WHERE seq = ?1")?
             .execute((seq, micros.saturating_add(lease)))?;
-        taken.extend(several(connection, select!("WHERE d.seq = ?1"), [seq])?);
+        for delivery in several(connection, select!("WHERE d.seq = ?1"), [seq])? {
+            bytes += delivery.body.len();
+            taken.push(delivery);
+        }
     }
     Ok(taken)
 }

@@ -7,7 +7,8 @@ use serde_json::Value;
 use super::rows::{json, rows};
 use super::schema::code;
 use super::{deliveries, reading};
-use crate::jobs::job::{Answer, JobId, Outcome, Status};
+use crate::error::Kind;
+use crate::jobs::job::{Answer, Failure, JobId, Outcome, Status};
 use crate::jobs::store::{Cancelled, Ending, Lease, NewDelivery};
 use crate::store::StoreError;
 
@@ -53,6 +54,15 @@ pub fn finish(
     Ok(true)
 }
 
+/// Ends a job that cannot be read.
+pub fn give_up(connection: &Connection, seq: i64, told: String, at: Timestamp) -> Result<(), StoreError> {
+    let failure = json(&Failure::new(Kind::PipelineFailed, told))?;
+    connection
+        .prepare_cached("UPDATE jobs SET status = ?2, finished = ?3, failure = ?4 WHERE seq = ?1")?
+        .execute((seq, code(Status::Failed), at.as_microsecond(), failure))?;
+    Ok(())
+}
+
 pub fn cancel(
     connection: &Connection,
     id: JobId,
@@ -88,10 +98,13 @@ pub fn cancel(
     })
 }
 
-/// Deletes up to `most` jobs that ended before then, and all that belongs to them; how many.
+/// Deletes up to `most` jobs that ended before then, and all that belongs to them; how many. One of which somebody is
+/// still to be told stays until that is settled: its webhooks may be tried for longer than it is kept.
 pub fn forget(connection: &Connection, before: Timestamp, most: usize) -> Result<usize, StoreError> {
-    let mut statement =
-        connection.prepare_cached("SELECT seq, id FROM jobs WHERE status >= 2 AND finished < ?1 LIMIT ?2")?;
+    let mut statement = connection.prepare_cached(
+        "SELECT seq, id FROM jobs WHERE status >= 2 AND finished < ?1
+         AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.job = jobs.id AND d.state = 0) LIMIT ?2",
+    )?;
     let over = statement.query_map((before.as_microsecond(), rows(most)), |row| {
         Ok((row.get(0)?, row.get(1)?))
     })?;

@@ -12,8 +12,14 @@ use crate::jobs::store::{JobEvent, Lease};
 
 /// Events of one job; of more the first go.
 const MOST_OF_A_JOB: usize = 1000;
+/// Bytes of them, about; the last one is kept however long it is.
+const MOST_BYTES_OF_A_JOB: usize = 4 * 1024 * 1024;
 /// Events of all jobs that are over. With chunks of some hundred bytes that is some ten megabytes.
 const MOST_OF_THE_ENDED: usize = 50_000;
+/// Bytes of those, where chunks are longer.
+const MOST_BYTES_OF_THE_ENDED: usize = 64 * 1024 * 1024;
+/// Numbers that a run has for its events.
+const NUMBERS: u32 = 32;
 /// How long events of a job that is over are kept for readers that come late.
 const KEPT: Duration = Duration::from_secs(300);
 
@@ -27,12 +33,15 @@ struct Stories {
     ended: VecDeque<(Instant, JobId)>,
     /// Events of those.
     events_of_ended: usize,
+    bytes_of_ended: usize,
 }
 
 struct Story {
     /// Who may publish: the attempt of the last claim.
     attempt: u32,
     events: VecDeque<(u64, JobEvent)>,
+    /// Of all events, about.
+    bytes: usize,
     /// The number of the last event.
     last: u64,
     status: Status,
@@ -46,6 +55,7 @@ impl Default for Story {
         Self {
             attempt: 0,
             events: VecDeque::from([(1, JobEvent::Status(Status::Queued))]),
+            bytes: 0,
             last: 1,
             status: Status::Queued,
             progress: None,
@@ -68,6 +78,11 @@ impl Hub {
     pub fn claimed(&self, lease: &Lease) {
         let mut stories = self.stories();
         let story = stories.jobs.entry(lease.job).or_default();
+        if story.attempt == 0 {
+            // Earlier runs ended with their server. A reader who comes back with a number of theirs is told all of this
+            // one, whose numbers are higher.
+            story.last = story.last.max(u64::from(lease.attempt.saturating_sub(1)) << NUMBERS);
+        }
         story.attempt = lease.attempt;
         story.progress = None;
     }
@@ -81,9 +96,10 @@ impl Hub {
         }
         story.push(JobEvent::Status(status));
         if status.is_over() {
-            let events = story.events.len();
+            let (events, bytes) = (story.events.len(), story.bytes);
             stories.ended.push_back((Instant::now(), id));
             stories.events_of_ended += events;
+            stories.bytes_of_ended += bytes;
             stories.sweep();
         }
     }
@@ -164,10 +180,13 @@ impl Stories {
     /// Drops the stories of jobs that ended long ago, or before too many others.
     fn sweep(&mut self) {
         while let Some((ended, id)) = self.ended.front()
-            && (self.events_of_ended > MOST_OF_THE_ENDED || ended.elapsed() > KEPT)
+            && (self.events_of_ended > MOST_OF_THE_ENDED
+                || self.bytes_of_ended > MOST_BYTES_OF_THE_ENDED
+                || ended.elapsed() > KEPT)
         {
             if let Some(story) = self.jobs.remove(id) {
                 self.events_of_ended = self.events_of_ended.saturating_sub(story.events.len());
+                self.bytes_of_ended = self.bytes_of_ended.saturating_sub(story.bytes);
                 story.bell.notify_waiters();
             }
             self.ended.pop_front();
@@ -185,12 +204,32 @@ impl Story {
             JobEvent::Chunk(_) => {}
         }
         self.last += 1;
+        self.bytes += bytes_of(&event);
         self.events.push_back((self.last, event));
-        if self.events.len() > MOST_OF_A_JOB {
-            self.events.pop_front();
+        while self.events.len() > MOST_OF_A_JOB || (self.bytes > MOST_BYTES_OF_A_JOB && self.events.len() > 1) {
+            let gone = self.events.pop_front().map_or(0, |(_, event)| bytes_of(&event));
+            self.bytes = self.bytes.saturating_sub(gone);
         }
         self.bell.notify_waiters();
     }
+}
+
+/// About how much memory an event takes, beside its place in the list.
+fn bytes_of(event: &JobEvent) -> usize {
+    match event {
+        JobEvent::Status(_) => 0,
+        JobEvent::Progress(value) | JobEvent::Chunk(value) => bytes_in(value),
+    }
+}
+
+fn bytes_in(value: &Value) -> usize {
+    let inside = match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        Value::String(text) => text.len(),
+        Value::Array(values) => values.iter().map(bytes_in).sum(),
+        Value::Object(members) => members.iter().map(|(name, value)| name.len() + bytes_in(value)).sum(),
+    };
+    size_of::<Value>() + inside
 }
 
 #[cfg(test)]
@@ -251,11 +290,34 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn long_events_do_not_pile_up() {
+        let hub = Hub::default();
+        let long = JobEvent::Chunk("x".repeat(1024 * 1024).into());
+        for n in 0..100 {
+            let job = Uuid::from_u128(n);
+            hub.claimed(&Lease { job, ..lease(1) });
+            hub.publish(&Lease { job, ..lease(1) }, vec![long.clone(); 6]);
+            assert_eq!(hub.events(job, 1, Duration::ZERO).await.len(), 3);
+            hub.status(job, Status::Succeeded);
+        }
+        let stories = hub.stories();
+        assert!(stories.bytes_of_ended <= MOST_BYTES_OF_THE_ENDED);
+        let kept: usize = stories.jobs.values().map(|story| story.bytes).sum();
+        assert_eq!((kept, stories.jobs.len()), (stories.bytes_of_ended, 21));
+    }
+
+    #[tokio::test]
     async fn a_reader_from_before_a_restart_begins_anew() {
         let hub = Hub::default();
         hub.open(lease(1).job);
         assert_eq!(numbers(&hub, 57).await, [1]);
         assert!(numbers(&hub, 1).await.is_empty());
+        // Also where this run has told more by then than the one before.
+        hub.claimed(&lease(2));
+        for n in 0..100 {
+            hub.publish(&lease(2), vec![JobEvent::Chunk(json!(n))]);
+        }
+        assert_eq!(numbers(&hub, 57).await.len(), 100);
     }
 
     #[tokio::test]

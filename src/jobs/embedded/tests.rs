@@ -13,8 +13,8 @@ use crate::jobs::job::{
     About, Answer, Failure, Idempotency, Input, Job, JobId, NewJob, Outcome, Status, Webhook, WebhookEvent,
 };
 use crate::jobs::store::{
-    Cancelled, Claim, Delivery, DeliveryState, Ending, Filter, Inserted, JobEvent, JobStore, Kept, NewDelivery, Posted,
-    Return,
+    Cancelled, Claim, Delivery, DeliveryState, Ending, Filter, Inserted, JobEvent, JobStore, Kept, MOST_BYTES,
+    NewDelivery, Posted, Return,
 };
 use crate::store::StoreError;
 use crate::store::embedded::Database;
@@ -142,6 +142,7 @@ fn delivery(id: &str, terminal: bool) -> NewDelivery {
         url: "http://example.com/hook".into(),
         body: Bytes::from(format!("{{\"id\":{id:?}}}")),
         terminal,
+        skippable: id.contains("progress"),
     }
 }
 
@@ -233,6 +234,33 @@ async fn jobs_of_a_model_are_claimed_oldest_first_and_once() {
     let rest = fixture.store.claim(MODEL, 100).await.unwrap();
     assert_eq!(rest.len(), 2);
     assert!(fixture.claim().await.is_none());
+}
+
+#[tokio::test]
+async fn jobs_with_many_bytes_are_claimed_a_few_at_a_time() {
+    let fixture = fixture().await;
+    let mut long = job(MODEL);
+    long.input.body = Bytes::from(vec![b' '; MOST_BYTES]);
+    fixture.store.insert(long, 1000).await.unwrap();
+    fixture.add(MODEL).await;
+    fixture.add(MODEL).await;
+    assert_eq!(fixture.store.claim(MODEL, 9).await.unwrap().len(), 1);
+    assert_eq!(fixture.store.claim(MODEL, 9).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_job_that_cannot_be_read_holds_nobody_up() {
+    let fixture = fixture().await;
+    let (broken, whole) = (fixture.add(MODEL).await, fixture.add(MODEL).await);
+    let damage = fixture.store.database.write(
+        move |connection| Ok(connection.execute("UPDATE jobs SET about = '{' WHERE id = ?1", [broken.as_bytes()])?),
+        |_| (),
+    );
+    assert_eq!(damage.await.unwrap(), 1);
+    assert_eq!(fixture.claim().await.unwrap().job.id, whole);
+    assert!(fixture.claim().await.is_none());
+    assert_eq!(fixture.store.unfinished(MODEL).await.unwrap(), 1);
+    assert!(matches!(fixture.store.get(broken).await, Err(StoreError::Broken(_))));
 }
 
 #[tokio::test]
@@ -495,6 +523,10 @@ async fn jobs_are_forgotten_after_their_time_with_all_that_belongs_to_them() {
     let at = ending.at;
     assert!(fixture.store.finish(&claim.lease, ending).await.unwrap());
     assert_eq!(fixture.store.forget(at).await.unwrap(), 0);
+    // It stays for as long as somebody is to be told of it.
+    assert_eq!(fixture.store.forget(at + Duration::from_secs(1)).await.unwrap(), 0);
+    let told = fixture.due().await;
+    fixture.delivered(&told[0]).await;
     assert_eq!(fixture.store.forget(at + Duration::from_secs(1)).await.unwrap(), 1);
     assert_eq!(fixture.store.get(old).await.unwrap(), None);
     assert!(fixture.store.deliveries(old).await.unwrap().is_empty());
@@ -604,7 +636,8 @@ async fn cancelling_a_queued_job_is_told_to_its_readers() {
 #[tokio::test]
 async fn deliveries_of_a_job_are_made_one_after_another() {
     let fixture = fixture().await;
-    let claim = fixture.telling(&["a.start", "a.progress.1"]).await;
+    // Progress is left out while the start is still to be told.
+    let claim = fixture.telling(&["a.start", "a.progress.1", "a.next"]).await;
     let other = fixture.telling(&["b.start"]).await;
     let end = Ending {
         delivery: Some(delivery("a.completed", true)),
@@ -618,7 +651,7 @@ async fn deliveries_of_a_job_are_made_one_after_another() {
     assert!(fixture.due().await.is_empty(), "both are taken");
     fixture.delivered(&due[0]).await;
     let due = fixture.due().await;
-    assert_eq!(ids(&due), ["a.progress.1"]);
+    assert_eq!(ids(&due), ["a.next"]);
     let dead = Posted::Dead {
         status: Some(404),
         error: "not found".into(),
@@ -629,7 +662,7 @@ async fn deliveries_of_a_job_are_made_one_after_another() {
     assert_eq!(ids(&due), ["a.completed"]);
     fixture.delivered(&due[0]).await;
     let all = fixture.store.deliveries(claim.job.id).await.unwrap();
-    assert_eq!(ids(&all), ["a.start", "a.progress.1", "a.completed"]);
+    assert_eq!(ids(&all), ["a.start", "a.next", "a.completed"]);
     let states: Vec<_> = all.iter().map(|delivery| delivery.state).collect();
     assert_eq!(
         states,

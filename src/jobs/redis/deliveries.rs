@@ -10,7 +10,7 @@ use super::RedisJobs;
 use super::queue::{millis, with_delivery};
 use super::row::{Row, broken};
 use crate::jobs::job::JobId;
-use crate::jobs::store::{Delivery, Lease, NewDelivery, Posted};
+use crate::jobs::store::{Delivery, Lease, MOST_BYTES, NewDelivery, Posted};
 use crate::store::StoreError;
 
 /// Bodies up to this size come with their deliveries, of which there may be hundreds; longer ones are read one by one.
@@ -29,7 +29,7 @@ impl RedisJobs {
     pub(super) async fn take_due(&self, most: usize, lease: Duration) -> Result<Vec<Delivery>, StoreError> {
         let call = self.redis.call(&self.scripts.due).number(most).number(millis(lease));
         let mut taken = Vec::new();
-        for row in Row::all(call.number(SHORT).run().await?)? {
+        for row in Row::all(call.number(SHORT).number(MOST_BYTES).run().await?)? {
             match self.whole_delivery(row).await {
                 Ok(delivery) => taken.push(delivery),
                 // The others are taken as well, and have to be posted; this one is due again when its lease is over.

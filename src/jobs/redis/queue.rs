@@ -9,7 +9,7 @@ use redis::Value;
 use super::RedisJobs;
 use super::row::{Row, broken};
 use crate::jobs::job::{JobId, NewJob, Outcome};
-use crate::jobs::store::{Cancelled, Claim, Ending, Inserted, Kept, Lease, NewDelivery, Return};
+use crate::jobs::store::{Cancelled, Claim, Ending, Inserted, Kept, Lease, MOST_BYTES, NewDelivery, Return};
 use crate::store::StoreError;
 use crate::store::redis::{Call, Script};
 
@@ -64,7 +64,8 @@ impl RedisJobs {
             .number(most)
             .number(millis(self.lease))
             .arg(Timestamp::now().to_string())
-            .number(WHOLE);
+            .number(WHOLE)
+            .number(MOST_BYTES);
         let Value::Array(rows) = call.run().await? else {
             return Err(broken("no claims"));
         };
@@ -168,9 +169,15 @@ impl RedisJobs {
                 .call(&self.scripts.forget)
                 .number(before.as_microsecond())
                 .number(FORGOTTEN);
-            let forgotten = count(&call.run().await?)?;
-            all += forgotten;
-            if forgotten < FORGOTTEN {
+            let answer = call.run().await?;
+            let Value::Array(counts) = &answer else {
+                return Err(broken("no numbers"));
+            };
+            let [looked_at, forgotten] = &counts[..] else {
+                return Err(broken("no numbers"));
+            };
+            all += count(forgotten)?;
+            if count(looked_at)? < FORGOTTEN {
                 break;
             }
         }
@@ -191,7 +198,8 @@ pub(super) fn with_delivery<'a>(call: Call<'a>, delivery: Option<&NewDelivery>) 
             .arg(&delivery.id)
             .arg(&delivery.url)
             .arg(&delivery.body)
-            .arg(if delivery.terminal { "1" } else { "0" }),
+            .arg(if delivery.terminal { "1" } else { "0" })
+            .arg(if delivery.skippable { "1" } else { "0" }),
         None => call,
     }
 }

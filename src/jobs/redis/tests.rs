@@ -5,7 +5,7 @@ use tokio::time::{sleep, timeout};
 use super::*;
 use crate::error::Kind;
 use crate::jobs::job::{About, Answer, Failure, Idempotency, Input, Outcome, Status, Webhook, WebhookEvent};
-use crate::jobs::store::DeliveryState;
+use crate::jobs::store::{DeliveryState, MOST_BYTES};
 use crate::store::redis::server::RedisServer;
 
 /// Far more than anything here takes, and far less than for ever.
@@ -72,6 +72,7 @@ fn delivery(id: JobId, event: &str) -> NewDelivery {
         url: "http://receiver/".to_owned(),
         body: Bytes::from(format!("{{\"event\":\"{event}\"}}")),
         terminal: event == "completed",
+        skippable: event.starts_with("progress"),
     }
 }
 
@@ -214,6 +215,13 @@ async fn a_dead_servers_job_is_claimed_by_another_and_its_result_counts_once() {
     let new = claim_late(&other, "m").await;
     assert_eq!((new.lease.job, new.lease.attempt), (id, 2));
     assert_eq!((new.job.interruptions, new.job.losses), (1, 0));
+    let anew: Vec<_> = [Status::Queued, Status::Running, Status::Queued, Status::Running]
+        .map(JobEvent::Status)
+        .into_iter()
+        .zip(1..)
+        .map(|(event, number)| (number, event))
+        .collect();
+    assert_eq!(other.events(id, 0, LONG).await.unwrap(), anew);
     // The first server wakes up.
     assert_eq!(
         slow.keep(&[old.clone(), new.lease.clone()]).await.unwrap(),
@@ -234,6 +242,19 @@ async fn a_dead_servers_job_is_claimed_by_another_and_its_result_counts_once() {
         Some(Outcome::Succeeded(answer)) => assert_eq!(answer.body, "{\"y\":2}"),
         other => panic!("{other:?}"),
     }
+}
+
+#[tokio::test]
+async fn jobs_with_many_bytes_are_claimed_a_few_at_a_time() {
+    let redis = RedisServer::start();
+    let jobs = server_of(&redis, LONG);
+    let mut long = new_job("m");
+    long.input.body = Bytes::from(vec![b' '; MOST_BYTES]);
+    jobs.insert(long, 1000).await.unwrap();
+    insert(&jobs, "m").await;
+    insert(&jobs, "m").await;
+    assert_eq!(jobs.claim("m", 9).await.unwrap().len(), 1);
+    assert_eq!(jobs.claim("m", 9).await.unwrap().len(), 2);
 }
 
 #[tokio::test]
@@ -364,7 +385,13 @@ async fn forgotten_jobs_leave_nothing_behind() {
     let at = ending.at;
     assert!(jobs.finish(&lease, ending).await.unwrap());
     assert_eq!(jobs.forget(at).await.unwrap(), 0);
-    assert_eq!(jobs.forget(at + Duration::from_micros(1)).await.unwrap(), 1);
+    // It stays for as long as somebody is to be told of it.
+    assert_eq!(jobs.forget(at + Duration::from_micros(1)).await.unwrap(), 0);
+    for _ in 0..2 {
+        let told = due(&jobs).await.remove(0);
+        jobs.settle(&told, Posted::Delivered { status: 204 }).await.unwrap();
+    }
+    assert_eq!(jobs.forget(at + Duration::from_secs(7200)).await.unwrap(), 1);
     assert_eq!(jobs.get(old).await.unwrap(), None);
     assert!(jobs.deliveries(old).await.unwrap().is_empty());
     assert!(due(&jobs).await.is_empty());
@@ -448,7 +475,8 @@ async fn deliveries_of_a_job_are_made_one_after_the_other() {
     let (one, two) = (server_of(&redis, LONG), server_of(&redis, LONG));
     let (first, second) = (insert(&one, "m").await, insert(&one, "m").await);
     let (lease, other) = (claim(&one, "m").await, claim(&one, "m").await);
-    for event in ["start", "progress.1", "start"] {
+    // Progress is left out while the start is still to be told.
+    for event in ["start", "progress.1", "resume", "start"] {
         one.tell(&lease, delivery(first, event)).await.unwrap();
     }
     one.finish(&lease, succeeded(Some(delivery(first, "completed"))))
@@ -471,7 +499,7 @@ async fn deliveries_of_a_job_are_made_one_after_the_other() {
         }
     }
     let of_first: Vec<_> = posted.iter().filter(|id| id.starts_with(&first.to_string())).collect();
-    let names = ["start", "progress.1", "completed"].map(|event| format!("{first}.{event}"));
+    let names = ["start", "resume", "completed"].map(|event| format!("{first}.{event}"));
     assert_eq!(of_first, names.iter().collect::<Vec<_>>());
     assert_eq!(posted.len(), 4);
     let kept = one.deliveries(first).await.unwrap();

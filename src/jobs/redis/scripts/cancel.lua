@@ -1,4 +1,4 @@
--- id, at, at in µs, longest body, and perhaps a delivery: id, url, body, terminal
+-- id, at, at in µs, longest body, and perhaps a delivery: id, url, body, terminal, skippable
 local id = ARGV[1]
 local job = P .. 'job:' .. id
 local was = call('HMGET', job, 'status', 'model')

@@ -1,7 +1,11 @@
--- model, this server, most, lease in ms, now, longest body
+-- model, this server, most, lease in ms, now, longest body, most bytes of all bodies
 local model, me, most = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local stream = P .. 'jobs:' .. model
-local got = {}
+local got, bytes = {}, 0
+
+local function is_full()
+  return #got >= most or bytes >= tonumber(ARGV[7])
+end
 
 local function take(entry, fields)
   local id = fields[2]
@@ -23,10 +27,15 @@ local function take(entry, fields)
   call('HDEL', job, 'progress')
   if was[1] == 'running' then
     call('HINCRBY', job, 'interruptions', 1)
+    -- Readers learn that it begins anew, and its pieces with it.
+    status_event(id, 'queued')
+    status_event(id, 'running')
   else
     set_status(id, model, 'queued', 'running')
   end
-  got[#got + 1] = row(id, tonumber(ARGV[6]))
+  local one = row(id, tonumber(ARGV[6]))
+  got[#got + 1] = one
+  bytes = bytes + one[17]
 end
 
 if most < 1 or call('EXISTS', stream) == 0 then
@@ -34,7 +43,7 @@ if most < 1 or call('EXISTS', stream) == 0 then
 end
 -- Jobs of the dead and jobs put back come first: they stood before those that nobody has had yet.
 -- XPENDING and XCLAIM do what XAUTOCLAIM does, without its look-up of every entry that is not claimed.
-while #got < most do
+while not is_full() do
   local asked = most - #got
   local late = redis.pcall('XPENDING', stream, GROUP, 'IDLE', ARGV[4], '-', '+', asked)
   if late.err then
@@ -45,6 +54,9 @@ while #got < most do
     break
   end
   for _, pending in ipairs(late) do
+    if is_full() then
+      break
+    end
     for _, entry in ipairs(call('XCLAIM', stream, GROUP, me, ARGV[4], pending[1])) do
       take(entry[1], entry[2])
     end
@@ -53,8 +65,9 @@ while #got < most do
     break
   end
 end
-while #got < most do
-  local page = call('XREADGROUP', 'GROUP', GROUP, me, 'COUNT', most - #got, 'STREAMS', stream, '>')
+while not is_full() do
+  -- One at a time: what is read is claimed, however long its body is.
+  local page = call('XREADGROUP', 'GROUP', GROUP, me, 'COUNT', 1, 'STREAMS', stream, '>')
   if not page then
     break
   end

@@ -1,7 +1,10 @@
--- most, lease in ms, longest body
+-- most, lease in ms, longest body, most bytes of all bodies
 local now = now_ms()
-local rows = {}
+local rows, bytes = {}, 0
 for _, job in ipairs(call('ZRANGE', P .. 'due', '-inf', now, 'BYSCORE', 'LIMIT', 0, ARGV[1])) do
+  if bytes >= tonumber(ARGV[4]) then
+    break
+  end
   local outbox = P .. 'outbox:' .. job
   local found = false
   while not found do
@@ -16,6 +19,7 @@ for _, job in ipairs(call('ZRANGE', P .. 'due', '-inf', now, 'BYSCORE', 'LIMIT',
   end
   if found then
     rows[#rows + 1] = found
+    bytes = bytes + found[12]
     -- Another server posts it when this one has not said by then what came of it.
     call('ZADD', P .. 'due', now + tonumber(ARGV[2]), job)
   else

@@ -1,5 +1,5 @@
 -- id, attempt, status, at, at in µs, media type of the answer, answer, failure, and perhaps a delivery: id, url, body,
--- terminal
+-- terminal, skippable
 local id = ARGV[1]
 local holding, model = holds(id, ARGV[2])
 if not holding then

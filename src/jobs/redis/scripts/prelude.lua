@@ -5,7 +5,7 @@
 -- PREFIXjob:ID              hash: everything about a job
 -- PREFIXindex:STATUS:MODEL  sorted set of ids, all of score 0: in the order of time, since ids are UUIDs of version 7
 -- PREFIXmodels              set of models that have jobs
--- PREFIXended               sorted set of ids by the microsecond of their end
+-- PREFIXended               sorted set of ids by the microsecond from which their time to live counts
 -- PREFIXkey:KEY             digest and id of the job that an idempotency key brought
 -- PREFIXevents:ID           stream of a job's events, numbered N-0, from the second on: the first is that it is queued;
 --                           also the channel that tells of new ones
