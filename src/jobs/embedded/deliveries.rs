@@ -17,11 +17,14 @@ const PENDING: u8 = 0;
 const DELIVERED: u8 = 1;
 const DEAD: u8 = 2;
 
+/// Deliveries, and `$body` of each: what is posted is read only to be posted. A list of a thousand may stand for as many
+/// outputs of many megabytes.
 macro_rules! select {
-    ($rest:literal) => {
+    ($body:literal, $rest:literal) => {
         concat!(
-            "SELECT d.id, d.job, d.url, d.terminal, d.state, d.attempts, d.created, d.at, d.status, d.error, p.body \
-             FROM deliveries d LEFT JOIN posts p ON p.delivery = d.seq ",
+            "SELECT d.id, d.job, d.url, d.terminal, d.state, d.attempts, d.created, d.at, d.status, d.error, ",
+            $body,
+            " FROM deliveries d ",
             $rest
         )
     };
@@ -80,7 +83,8 @@ pub fn due(connection: &Connection, most: usize, lease: Duration, now: Timestamp
         connection
             .prepare_cached("UPDATE deliveries SET due = ?2 WHERE seq = ?1")?
             .execute((seq, micros.saturating_add(lease)))?;
-        for delivery in several(connection, select!("WHERE d.seq = ?1"), [seq])? {
+        let sql = select!("p.body", "LEFT JOIN posts p ON p.delivery = d.seq WHERE d.seq = ?1");
+        for delivery in several(connection, sql, [seq])? {
             bytes += delivery.body.len();
             taken.push(delivery);
         }
@@ -129,7 +133,11 @@ pub fn settle(
 }
 
 pub fn of(connection: &Connection, job: JobId) -> Result<Vec<Delivery>, StoreError> {
-    several(connection, select!("WHERE d.job = ?1 ORDER BY d.seq"), [job.as_bytes()])
+    several(
+        connection,
+        select!("NULL", "WHERE d.job = ?1 ORDER BY d.seq"),
+        [job.as_bytes()],
+    )
 }
 
 /// Newest first, `before` being the last of the page before.
@@ -138,12 +146,16 @@ pub fn dead(connection: &Connection, before: Option<&str>, limit: usize) -> Resu
     match before {
         None => several(
             connection,
-            select!("WHERE d.state = 2 AND d.terminal = 1 ORDER BY d.seq DESC LIMIT ?1"),
+            select!(
+                "NULL",
+                "WHERE d.state = 2 AND d.terminal = 1 ORDER BY d.seq DESC LIMIT ?1"
+            ),
             [limit],
         ),
         Some(before) => several(
             connection,
             select!(
+                "NULL",
                 "WHERE d.state = 2 AND d.terminal = 1 AND d.seq < (SELECT seq FROM deliveries WHERE id = ?1) \
                  ORDER BY d.seq DESC LIMIT ?2"
             ),

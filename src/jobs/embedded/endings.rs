@@ -9,7 +9,7 @@ use super::schema::code;
 use super::{deliveries, reading};
 use crate::error::Kind;
 use crate::jobs::job::{Answer, Failure, JobId, Outcome, Status};
-use crate::jobs::store::{Cancelled, Ending, Lease, NewDelivery};
+use crate::jobs::store::{Cancelled, Ending, Lease, MOST_BYTES, NewDelivery};
 use crate::store::StoreError;
 
 /// False when the lease is lost.
@@ -102,14 +102,21 @@ pub fn cancel(
 /// still to be told stays until that is settled: its webhooks may be tried for longer than it is kept.
 pub fn forget(connection: &Connection, before: Timestamp, most: usize) -> Result<usize, StoreError> {
     let mut statement = connection.prepare_cached(
-        "SELECT seq, id FROM jobs WHERE status >= 2 AND finished < ?1
+        "SELECT seq, id, coalesce((SELECT length(body) FROM inputs WHERE job = jobs.seq), 0)
+             + coalesce((SELECT length(body) FROM answers WHERE job = jobs.seq), 0)
+         FROM jobs WHERE status >= 2 AND finished < ?1
          AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.job = jobs.id AND d.state = 0) LIMIT ?2",
     )?;
     let over = statement.query_map((before.as_microsecond(), rows(most)), |row| {
-        Ok((row.get(0)?, row.get(1)?))
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?))
     })?;
-    let over: Vec<(i64, [u8; 16])> = over.collect::<rusqlite::Result<_>>()?;
-    for (seq, id) in &over {
+    let over: Vec<(i64, [u8; 16], i64)> = over.collect::<rusqlite::Result<_>>()?;
+    let (mut forgotten, mut bytes) = (0, 0);
+    for (seq, id, size) in &over {
+        // To free a long body is to read it.
+        if bytes >= MOST_BYTES {
+            break;
+        }
         deliveries::forget(connection, id)?;
         for delete in [
             "DELETE FROM inputs WHERE job = ?1",
@@ -118,6 +125,8 @@ pub fn forget(connection: &Connection, before: Timestamp, most: usize) -> Result
         ] {
             connection.prepare_cached(delete)?.execute([seq])?;
         }
+        forgotten += 1;
+        bytes += usize::try_from(*size).unwrap_or(0);
     }
-    Ok(over.len())
+    Ok(forgotten)
 }

@@ -33,7 +33,7 @@ use crate::store::embedded::Database;
 use events::Hub;
 pub use schema::SCHEMA;
 
-/// Jobs deleted in one write, so that others need not wait long.
+/// The most jobs deleted in one write, so that others need not wait long.
 const FORGOTTEN_AT_ONCE: usize = 500;
 
 /// [`JobStore`] in a [`Database`] that has [`SCHEMA`].
@@ -204,7 +204,7 @@ impl JobStore for EmbeddedJobs {
             let work = move |connection: &Connection| endings::forget(connection, before, FORGOTTEN_AT_ONCE);
             let some = self.change(0, work, |_, _| ()).await?;
             forgotten += some;
-            if some < FORGOTTEN_AT_ONCE {
+            if some == 0 {
                 return Ok(forgotten);
             }
         }
