@@ -228,7 +228,7 @@ impl<'a> Run<'a> {
     /// # Errors
     /// What the store says against it, unless it is only away; or the server stops.
     async fn finish(&self, outcome: &Outcome) -> Result<(), StoreError> {
-        let (mut tries, mut tried) = (Tries::default(), false);
+        let (mut tries, mut unsure) = (Tries::default(), false);
         loop {
             let at = now();
             let size = match outcome {
@@ -243,7 +243,7 @@ impl<'a> Run<'a> {
             let error = match self.shared.store.finish(&self.lease, ending).await {
                 Ok(true) => return Ok(()),
                 // Its answer may be all that was lost of a try before.
-                Ok(false) if tried => {
+                Ok(false) if unsure => {
                     tracing::info!(job = %self.job.id, "the end of a job is recorded: by a try before, or somebody else");
                     return Ok(());
                 }
@@ -253,7 +253,7 @@ impl<'a> Run<'a> {
                 }
                 Err(error) => error,
             };
-            tried = true;
+            unsure = true;
             if !tries.again(self.shared, &self.lease, &error).await {
                 return Err(error);
             }

@@ -3,7 +3,6 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::rows::rows;
 use super::schema::code;
 use super::{endings, reading};
 use crate::jobs::job::Status;
@@ -12,10 +11,10 @@ use crate::store::StoreError;
 
 pub fn claim(connection: &Connection, model: &str, most: usize, now: Timestamp) -> Result<Vec<Claim>, StoreError> {
     let (mut claims, mut bytes) = (Vec::new(), 0);
-    for seq in waiting(connection, model, most)? {
-        if bytes >= MOST_BYTES {
-            break;
-        }
+    while claims.len() < most
+        && bytes < MOST_BYTES
+        && let Some(seq) = next(connection, model)?
+    {
         // Progress is that of a run; this is another one.
         connection
             .prepare_cached(
@@ -44,11 +43,13 @@ pub fn claim(connection: &Connection, model: &str, most: usize, now: Timestamp) 
     Ok(claims)
 }
 
-fn waiting(connection: &Connection, model: &str, most: usize) -> Result<Vec<i64>, StoreError> {
-    let mut statement = connection
-        .prepare_cached("SELECT seq FROM jobs WHERE model = ?1 AND status = 0 ORDER BY turn, seq LIMIT ?2")?;
-    let seqs = statement.query_map((model, rows(most)), |row| row.get::<_, i64>(0))?;
-    Ok(seqs.collect::<rusqlite::Result<_>>()?)
+/// The first that waits: what was taken before it waits no more.
+fn next(connection: &Connection, model: &str) -> Result<Option<i64>, StoreError> {
+    let first = connection
+        .prepare_cached("SELECT seq FROM jobs WHERE model = ?1 AND status = 0 ORDER BY turn, seq LIMIT 1")?
+        .query_row([model], |row| row.get(0))
+        .optional()?;
+    Ok(first)
 }
 
 pub fn keep(connection: &Connection, leases: &[Lease]) -> Result<Vec<Kept>, StoreError> {

@@ -14,7 +14,7 @@ mod signed;
 pub use binary::{Binary, command};
 pub use client::Client;
 pub use fake::{Fake, fake_mount};
-pub use receiver::{Post, Reaction, Receiver};
+pub use receiver::{Reaction, Receiver};
 pub use server::{TestServer, models_dir, settings};
 pub use signed::{SECRET, rightly_signed};
 
