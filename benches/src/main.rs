@@ -57,6 +57,8 @@ fn main() -> Result<()> {
         _ => {}
     }
     let Arguments { quick, filter } = Arguments::parse();
+    // The client that asks servers whether they are ready is built as the server's own, for which TLS has to be there.
+    hostler::webhook::prepare_tls();
     measure(&Setup::new(quick, filter)?)
 }
 
