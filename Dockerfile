@@ -1,6 +1,7 @@
 # syntax=docker/dockerfile:1
 # docker build -t hostler .
 # For Python pipelines: --build-arg PACKAGES="python3 python3-venv"; what a model needs goes into its folder's .venv.
+# Jobs and values of pipelines are in /srv/hostler/data: mount a volume there to keep them.
 # For GPUs: --build-arg ONNXRUNTIME=--cuda --build-arg RUNTIME=nvidia/cuda:13.0.1-cudnn-runtime-ubuntu24.04
 ARG RUNTIME=debian:bookworm-slim
 

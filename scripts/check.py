@@ -18,8 +18,10 @@ DOCUMENTS = [
     "README.md",
     "CHANGELOG.md",
     "benches/README.md",
+    "docs/jobs.md",
     "docs/python.md",
     "examples/python/ipu_bert/README.md",
+    *sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("models/*/README.md")),
     "python/hostler_worker/DESCRIBE.md",
     "python/hostler_worker/WIRE.md",
 ]
