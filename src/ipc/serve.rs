@@ -261,7 +261,8 @@ impl Side {
         Ok(Some(Request::new(id, rows, state, reply).with_handler(meta.handler)))
     }
 
-    /// Sends chunks and answers that are there. When the run is `over`, all are, or will never be.
+    /// Sends chunks and answers that are there. When the run is `over`, all are, or will never be, but for calls that
+    /// wait for the next run.
     fn tell_what_is_ready(&mut self, over: bool) -> Result<(), ServeError> {
         let mut still = Vec::with_capacity(self.open.len());
         for mut open in std::mem::take(&mut self.open) {
@@ -271,12 +272,17 @@ impl Side {
             let unanswered = || Error::pipeline("the pipeline returned without an answer to this request");
             match open.receiver.try_last() {
                 Some(last) => self.answer(open.head, last.result)?,
-                None if over => self.answer(open.head, Err(unanswered()))?,
+                None if over && !self.waits(&open) => self.answer(open.head, Err(unanswered()))?,
                 None => still.push(open),
             }
         }
         self.open = still;
         Ok(self.channel.flush()?)
+    }
+
+    /// Whether the pipeline has not been given the call yet.
+    fn waits(&self, open: &Open) -> bool {
+        self.late.iter().any(|late| Arc::ptr_eq(&late.state(), &open.state))
     }
 
     fn input(&self, frame: &Frame, meta: &CallMeta<'_>) -> Result<Payload, Error> {

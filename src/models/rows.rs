@@ -47,9 +47,7 @@ pub trait RowTask: Send + Sync + 'static {
 
     /// Cuts rows of these keys, which all meet, into runs of at most `most`; into equal ones where nothing is better.
     fn runs(&self, keys: &[&Self::Key], most: usize, _on: DeviceKind) -> Vec<Range<usize>> {
-        let rows = keys.len();
-        let begins = (0..rows).step_by(most.max(1));
-        begins.map(|begin| begin..rows.min(begin + most.max(1))).collect()
+        even(keys.len(), most)
     }
 
     /// The rows of a request, in the order of what it brings.
@@ -75,6 +73,15 @@ pub trait RowTask: Send + Sync + 'static {
     /// # Errors
     /// When the task cannot make them: then it can make none.
     fn dummy(&self) -> Result<(Self::Request, Vec<Self::Row>), Error>;
+}
+
+/// Runs of `most` rows, of which the last one may have fewer.
+pub fn even(rows: usize, most: usize) -> Vec<Range<usize>> {
+    let most = most.max(1);
+    let begins = (0..rows).step_by(most);
+    begins
+        .map(|begin| begin..rows.min(begin.saturating_add(most)))
+        .collect()
 }
 
 /// A task on one graph, ready to be started.
@@ -319,6 +326,14 @@ impl<T: RowTask> Pipeline for RowPipeline<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_are_cut_into_even_runs() {
+        assert_eq!(even(5, 2), [0..2, 2..4, 4..5]);
+        assert_eq!(even(3, 0), [0..1, 1..2, 2..3]);
+        assert_eq!(even(3, usize::MAX), [Range { start: 0, end: 3 }]);
+        assert!(even(0, 4).is_empty());
+    }
 
     #[test]
     fn outputs_of_half_precision_are_read() {

@@ -48,6 +48,10 @@ async fn what_cannot_be_written_is_told_with_its_path() {
         (json!({"text": 5}), vec!["body", "text"]),
         (json!({"text": "a", "num_beams": 0}), vec!["body", "num_beams"]),
         (json!({"text": "a", "num_beams": 33}), vec!["body", "num_beams"]),
+        (
+            json!({"text": vec!["a"; 33], "num_beams": 32}),
+            vec!["body", "num_beams"],
+        ),
         (json!({"text": "a", "max_length": 1}), vec!["body", "max_length"]),
         (json!({"text": "a", "max_length": 65}), vec!["body", "max_length"]),
         (

@@ -228,6 +228,11 @@ async fn what_cannot_be_written_is_told_with_its_path() {
             vec!["body", "repetition_penalty"],
         ),
         (json!({"prompt": "a", "stop": vec!["x"; 17]}), vec!["body", "stop"]),
+        (json!({"prompt": "a", "stop": "x".repeat(1025)}), vec!["body", "stop"]),
+        (
+            json!({"prompt": "a", "stop": ["x", "x".repeat(1025)]}),
+            vec!["body", "stop", "1"],
+        ),
         (
             json!({"prompt": "a", "num_return_sequences": 2}),
             vec!["body", "num_return_sequences"],

@@ -111,6 +111,14 @@ impl Seat {
     }
 }
 
+/// These seats out of the blocks that they share with others: a seat that is kept keeps its whole block.
+pub fn apart(seats: &[Seat]) -> Vec<Seat> {
+    let past = joined(seats.iter().map(|seat| &seat.past));
+    let source = joined(seats.iter().map(|seat| &seat.source));
+    let places = past.places().zip(source.places());
+    places.map(|(past, source)| Seat { past, source }).collect()
+}
+
 /// The rows of these places in one block: the block they stand in, where they are all its rows in order.
 pub fn joined<'a>(places: impl Iterator<Item = &'a Place>) -> Rc<Block> {
     let places: Vec<&Place> = places.collect();
@@ -255,6 +263,19 @@ mod tests {
         let moved = [seats[0].with_past_of(&seats[1]), seats[1].with_past_of(&seats[1])];
         assert!(Rc::ptr_eq(&joined(moved.iter().map(|s| &s.source)), &source));
         assert_eq!(values(&joined(moved.iter().map(|s| &s.past)))[..2], [100., 101.]);
+    }
+
+    #[test]
+    fn a_seat_that_is_kept_lets_its_neighbours_go() {
+        let (past, source) = (block(&[3, 1], Align::End, 0.0), block(&[1, 2], Align::Start, 9.0));
+        let places = past.places().zip(source.places());
+        let seats: Vec<Seat> = places.map(|(past, source)| Seat { past, source }).collect();
+        let kept = apart(&seats[1..]);
+        assert_eq!((kept.len(), kept[0].past.block.rows(), kept[0].length()), (1, 1, 1));
+        assert_eq!(values(&kept[0].past.block), [100., 100.5]);
+        assert_eq!(kept[0].source.length(), 2);
+        assert!(Rc::ptr_eq(&apart(&seats)[0].past.block, &past));
+        assert!(apart(&[]).is_empty());
     }
 
     #[test]

@@ -21,6 +21,9 @@ pub struct ChatTemplate {
 
 /// What the one template of an environment is called.
 const NAME: &str = "chat";
+/// Stands at the end of a message that the model is to go on with: its words alone may come again in what the
+/// template writes behind it. The space tells whether the template trims messages.
+const HERE: &str = "HERE_THE_MODEL_GOES_ON ";
 
 /// One message of a chat.
 pub trait Message: Serialize {
@@ -62,7 +65,10 @@ impl ChatTemplate {
     pub fn render<M: Message>(&self, messages: &[M]) -> Result<String, String> {
         let last = messages.last().filter(|m| m.is_the_models());
         let mut context = self.words.clone();
-        let chat = serde_json::to_value(messages).map_err(|e| e.to_string())?;
+        let mut chat = serde_json::to_value(messages).map_err(|e| e.to_string())?;
+        if let (Some(last), Some(message)) = (last, chat.as_array_mut().and_then(|all| all.last_mut())) {
+            message["content"] = format!("{}{HERE}", last.text()).into();
+        }
         context.insert("messages".to_owned(), chat);
         context.insert("add_generation_prompt".to_owned(), last.is_none().into());
         context.insert("tools".to_owned(), Value::Null);
@@ -73,10 +79,17 @@ impl ChatTemplate {
             .and_then(|t| t.render(&context))
             .map_err(|e| told(&e))?;
         let Some(last) = last else { return Ok(text) };
-        let said = last.text().trim();
-        let end = text.rfind(said).map(|at| at + said.len());
-        let end = end.ok_or("the chat template changes the last message, so the model cannot go on with it")?;
-        Ok(text[..end].to_owned())
+        let end = text
+            .rfind(HERE.trim_end())
+            .filter(|end| text[..*end].contains(last.text().trim()))
+            .ok_or("the chat template changes the last message, so the model cannot go on with it")?;
+        let (chat, behind) = text.split_at(end);
+        let kept = if behind.starts_with(HERE) {
+            chat
+        } else {
+            chat.trim_end()
+        };
+        Ok(kept.to_owned())
     }
 }
 
@@ -231,7 +244,24 @@ mod tests {
     #[test]
     fn the_model_goes_on_with_a_last_message_of_its_own() {
         let text = render(ROLES, &[("user", "hi"), ("assistant", "Well, ")]).unwrap();
+        assert_eq!(text, "<s>[U] hi[A] Well, ");
+        let trimming = ROLES.replace("m['content'] }}", "m['content'] | trim }}");
+        let text = render(&trimming, &[("user", "hi"), ("assistant", "Well, ")]).unwrap();
         assert_eq!(text, "<s>[U] hi[A] Well,");
+    }
+
+    #[test]
+    fn words_that_come_again_behind_the_last_message_are_not_taken_for_it() {
+        for said in ["s", "/", ""] {
+            let text = render(ROLES, &[("user", "hi"), ("assistant", said)]).unwrap();
+            assert_eq!(text, format!("<s>[U] hi[A] {said}"));
+        }
+        let silent = "{% for m in messages %}{{ m.role }}{% endfor %}";
+        assert!(
+            render(silent, &[("assistant", "yo")])
+                .unwrap_err()
+                .contains("cannot go on")
+        );
     }
 
     #[test]

@@ -57,11 +57,13 @@ impl Sampling {
         let least = kth(scores, self.top_k);
         let likely = |(id, score): (usize, &f32)| {
             let id = u32::try_from(id).ok()?;
-            (*score >= least && *score > f32::NEG_INFINITY).then_some((id, *score / self.temperature))
+            (*score >= least && *score > f32::NEG_INFINITY).then_some((id, *score))
         };
         let left: Vec<(u32, f32)> = scores.iter().enumerate().filter_map(likely).collect();
         let max = left.iter().map(|(_, s)| *s).fold(f32::NEG_INFINITY, f32::max);
-        let mut weights: Vec<(u32, f64)> = left.iter().map(|(id, s)| (*id, f64::from(s - max).exp())).collect();
+        // Less the highest first: scores over a temperature near 0 have no number.
+        let weight = |score: f32| ((f64::from(score) - f64::from(max)) / f64::from(self.temperature)).exp();
+        let mut weights: Vec<(u32, f64)> = left.iter().map(|(id, score)| (*id, weight(*score))).collect();
         normalize(&mut weights);
         if self.top_p < 1.0 {
             self.keep_top_p(&mut weights);
@@ -148,6 +150,16 @@ mod tests {
     fn greedy_takes_the_first_of_the_most_likely() {
         assert_eq!(Choice::Greedy.pick(&[1., 3., 3., NO]), 1);
         assert_eq!(Choice::Greedy.pick(&[NO, NO]), 0);
+    }
+
+    #[test]
+    fn a_temperature_near_zero_takes_the_most_likely() {
+        let cold = Sampling {
+            temperature: f32::MIN_POSITIVE,
+            ..ALL
+        };
+        assert_eq!(Choice::drawn(cold, 1, 0).pick(&[1., 40., 2., NO]), 1);
+        assert_eq!(Choice::drawn(cold, 1, 0).pick(&[-10., -40., -20., NO]), 0);
     }
 
     #[test]

@@ -78,13 +78,14 @@ impl<I> Job<I> {
                 Ok(()) => {}
                 Err(SendError::Full(chunk)) => {
                     self.waiting.push_front(chunk);
+                    self.writers.iter_mut().for_each(Writer::rest);
                     return true;
                 }
                 Err(SendError::Gone) => return false,
             }
         }
-        let written: Option<Vec<Written>> = self.writers.iter().map(Writer::written).collect();
-        if let Some(written) = written {
+        if self.writers.iter().all(Writer::is_finished) {
+            let written: Vec<Written> = self.writers.iter().filter_map(Writer::written).collect();
             self.request.finish(G::answer(&self.info, written));
         }
         !self.request.is_finished()
@@ -135,10 +136,17 @@ pub fn run<G: Generator>(generator: &mut G, batch: &mut Batch, most: usize) {
         jobs.retain_mut(Job::deliver::<G>);
         // After it was asked to end, the run takes nobody in whose steps would be ended too.
         if !batch.control().is_terminated() {
-            let rows: usize = jobs.iter().map(Job::rows).sum();
-            batch.admit_up_to(most.saturating_sub(rows));
+            batch.admit_up_to(free(&jobs, most));
         }
     }
+}
+
+/// Rows that may join. Those of slow readers take up no place in a step; what is kept for them has its bounds too.
+fn free<I>(jobs: &[Job<I>], most: usize) -> usize {
+    let all: usize = jobs.iter().map(Job::rows).sum();
+    let slow: usize = jobs.iter().filter(|job| !job.waiting.is_empty()).map(Job::rows).sum();
+    most.saturating_sub(all - slow)
+        .min(most.saturating_mul(2).saturating_sub(all))
 }
 
 enum Stepped {

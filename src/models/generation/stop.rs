@@ -48,6 +48,7 @@ impl StopStrings {
     fn may_begin(&self) -> usize {
         let longest = |stop: &String| {
             let inner = stop.char_indices().map(|(i, _)| i).skip(1);
+            let inner = inner.take_while(|n| *n <= self.held.len());
             inner.filter(|n| self.held.ends_with(&stop[..*n])).max().unwrap_or(0)
         };
         self.stops.iter().map(longest).max().unwrap_or(0)

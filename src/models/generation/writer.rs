@@ -4,7 +4,7 @@ use tokenizers::Tokenizer;
 
 use super::FinishReason;
 use super::beam::{BeamSearch, log_probabilities};
-use super::cache::Seat;
+use super::cache::{Seat, apart};
 use super::detokenize::Detokenizer;
 use super::processors::Processors;
 use super::sampling::Choice;
@@ -164,6 +164,11 @@ impl Writer {
             self.seats.clear();
             self.tokens.clear();
         }
+    }
+
+    /// Leaves the blocks that the rows share with others, which are not to be kept as long as these rows wait.
+    pub fn rest(&mut self) {
+        self.seats = apart(&self.seats);
     }
 
     pub const fn is_finished(&self) -> bool {

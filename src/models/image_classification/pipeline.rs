@@ -1,7 +1,9 @@
 //! Images to labels.
 
+use std::ops::Range;
+
 use super::super::HfConfig;
-use super::super::rows::{RowTask, Slice};
+use super::super::rows::{RowTask, Slice, even};
 use super::super::scores::{self, Function};
 use super::decode::{MAX_PIXELS, decode};
 use super::endpoint::{Applied, Classified, Classify, Images, Label, Labels};
@@ -9,6 +11,7 @@ use super::pixels::Pixels;
 use super::preprocess::{Plan, Tables, stack};
 use super::source::Source;
 use crate::contract::{Dim, Signature, TensorSpec};
+use crate::device::DeviceKind;
 use crate::error::{Error, Fault};
 use crate::payload::Output;
 use crate::tensor::{DType, Tensor};
@@ -33,8 +36,12 @@ pub struct Input {
 
 /// The most pixels of all images of a request together. They are read one after the other, and their run waits.
 const MAX_PIXELS_TOGETHER: u64 = 8 * MAX_PIXELS;
-/// The most pixels of one image as the graph takes it, and the side of the dummy run's where no size is fixed.
+/// The most pixels of one image as the graph takes it, which are also the most of a run of several.
 const MAX_AREA: usize = 1 << 24;
+/// The most pixels of all images of a request as the graph takes them: a narrow image of few pixels becomes one of
+/// many where its shorter side is made longer.
+const MAX_AREA_TOGETHER: usize = 4 * MAX_AREA;
+/// The side of the dummy run's image where no size is fixed.
 const DUMMY_SIDE: usize = 224;
 
 impl Input {
@@ -106,12 +113,12 @@ pub fn function(config: &HfConfig) -> Function {
 }
 
 impl ImageClassification {
-    fn row(&self, images: &Images, place: usize, source: &Source, left: &mut u64) -> Result<Pixels, Error> {
+    fn row(&self, images: &Images, place: usize, source: &Source, left: &mut Left) -> Result<Pixels, Error> {
         let fault = |message: String| Error::faults(vec![Fault::at(&images.path(place), message, "image")]);
         let file = source.bytes().map_err(fault)?;
         let image = decode(&file, MAX_PIXELS).map_err(fault)?;
         let area = u64::try_from(image.rgb.len() / 3).unwrap_or(u64::MAX);
-        *left = left.checked_sub(area).ok_or_else(|| {
+        left.read = left.read.checked_sub(area).ok_or_else(|| {
             fault(format!(
                 "the images of the request have more than {MAX_PIXELS_TOGETHER} pixels together; send several requests"
             ))
@@ -124,8 +131,20 @@ impl ImageClassification {
             );
             return Err(fault(message));
         }
+        left.made = left.made.checked_sub(height * width).ok_or_else(|| {
+            fault(format!(
+                "the images of the request have more than {MAX_AREA_TOGETHER} pixels together as the model sees them; \
+                 send several requests"
+            ))
+        })?;
         Ok(self.plan.apply(image))
     }
+}
+
+/// Pixels that the images of a request may still have.
+struct Left {
+    read: u64,
+    made: usize,
 }
 
 impl RowTask for ImageClassification {
@@ -164,9 +183,17 @@ impl RowTask for ImageClassification {
         a == b
     }
 
+    fn runs(&self, keys: &[&(usize, usize)], most: usize, _: DeviceKind) -> Vec<Range<usize>> {
+        let area = keys.first().map_or(1, |(height, width)| height * width);
+        even(keys.len(), most.min(MAX_AREA / area.max(1)))
+    }
+
     fn rows(&self, request: &Classify) -> Result<Vec<Pixels>, Error> {
         request.image.check()?;
-        let mut left = MAX_PIXELS_TOGETHER;
+        let mut left = Left {
+            read: MAX_PIXELS_TOGETHER,
+            made: MAX_AREA_TOGETHER,
+        };
         let images = request.image.all().iter().enumerate();
         images
             .map(|(place, source)| self.row(&request.image, place, source, &mut left))

@@ -23,7 +23,7 @@ pub struct Text2TextRequest {
     #[schema(minimum = 0)]
     pub min_length: Option<usize>,
     /// How many answers are followed at once to find the best one; 1 takes the most likely token each time, and
-    /// streams.
+    /// streams. Texts times beams are 1024 at most.
     #[schema(minimum = 1, maximum = 32)]
     pub num_beams: Option<usize>,
     /// Beams only: above 0 long answers are favoured, below 0 short ones.

@@ -14,6 +14,8 @@ use crate::models::tokenizer::FolderTokenizer;
 
 /// Tokens of an answer where nobody says how many.
 const LENGTH: usize = 256;
+/// Texts of a request times beams: each is a row with a cache of its own, and all are under way together.
+const MOST_ROWS: usize = 1024;
 
 /// Reads requests. Shared by all replicas of a model.
 pub struct Reader {
@@ -77,6 +79,13 @@ impl Reader {
             (None, None) => return Err(fault(&["text"], "is missing; send it or documents", "missing")),
         };
         texts.check(field)?;
+        let beams = request.num_beams.or(self.config.num_beams).unwrap_or(1);
+        let count = texts.all().len();
+        if count.saturating_mul(beams) > MOST_ROWS {
+            let message =
+                format!("is {beams} for {count} texts, at most {MOST_ROWS} beams are followed; send several requests");
+            return Err(fault(&["num_beams"], message, "length"));
+        }
         let max_length = self.max_length(request)?;
         let min_length = request.min_length.or(self.config.min_length).unwrap_or(0);
         if request.min_length.is_some() && min_length > max_length {
@@ -90,7 +99,7 @@ impl Reader {
             listed: texts.is_list(),
             rules: self.rules(request, min_length, max_length),
             beams: BeamOptions {
-                beams: request.num_beams.or(self.config.num_beams).unwrap_or(1),
+                beams,
                 length_penalty: request.length_penalty.or(self.config.length_penalty).unwrap_or(1.0),
                 early_stopping: self.config.early_stopping.unwrap_or(EarlyStopping::No),
                 max_length,

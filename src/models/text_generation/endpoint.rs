@@ -37,7 +37,7 @@ pub struct GenerationRequest {
     pub repetition_penalty: Option<f32>,
     /// The same seed draws the same text. Without one the answer tells the seed that was used.
     pub seed: Option<u64>,
-    /// The text ends before the first of these; up to 16 of them.
+    /// The text ends before the first of these; up to 16 of them, of at most 1024 bytes each.
     pub stop: Option<StopWords>,
     /// How many texts to draw.
     #[serde(default = "one")]
@@ -79,10 +79,10 @@ pub enum StopWords {
 }
 
 impl StopWords {
-    pub fn list(&self) -> Vec<String> {
+    pub fn all(&self) -> &[String] {
         match self {
-            Self::One(word) => vec![word.clone()],
-            Self::Many(words) => words.clone(),
+            Self::One(word) => std::slice::from_ref(word),
+            Self::Many(words) => words,
         }
     }
 }

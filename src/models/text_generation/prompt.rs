@@ -17,6 +17,8 @@ const NEW_TOKENS: usize = 256;
 const TOP_K: usize = 50;
 /// Each is looked for at every token.
 const MOST_STOPS: usize = 16;
+/// Bytes of one of them. Every text of a request keeps them, and as much of its end as they are long.
+const LONGEST_STOP: usize = 1024;
 
 /// Reads requests. Shared by all replicas of a model.
 pub struct Prompter {
@@ -53,11 +55,7 @@ impl Prompter {
             let message = "is more than 1, but without drawing all texts are the same; set temperature";
             return Err(fault("num_return_sequences", message, "schema"));
         }
-        let stops = request.stop.as_ref().map(StopWords::list).unwrap_or_default();
-        if stops.len() > MOST_STOPS {
-            let message = format!("has {} strings, expected {MOST_STOPS} at most", stops.len());
-            return Err(fault("stop", message, "schema"));
-        }
+        let stops = request.stop.as_ref().map_or_else(|| Ok(Vec::new()), stops)?;
         let seed = sampling.map(|_| request.seed.unwrap_or_else(|| fastrand::u32(..).into()));
         let room = self.new_tokens(request, ids.len());
         Ok(Prompt {
@@ -152,6 +150,22 @@ impl Prompt {
         };
         (0..self.sequences).map(line).collect()
     }
+}
+
+/// The stop strings, where they are within their bounds.
+fn stops(asked: &StopWords) -> Result<Vec<String>, Error> {
+    let words = asked.all();
+    if words.len() > MOST_STOPS {
+        let message = format!("has {} strings, expected {MOST_STOPS} at most", words.len());
+        return Err(fault("stop", message, "schema"));
+    }
+    let Some(long) = words.iter().position(|word| word.len() > LONGEST_STOP) else {
+        return Ok(words.to_vec());
+    };
+    let index = matches!(asked, StopWords::Many(_)).then(|| long.to_string());
+    let path: Vec<String> = std::iter::once("stop".to_owned()).chain(index).collect();
+    let message = format!("has {} bytes, expected {LONGEST_STOP} at most", words[long].len());
+    Err(Error::faults(vec![Fault::at(&path, message, "schema")]))
 }
 
 fn fault(field: &str, message: impl Into<String>, kind: &'static str) -> Error {
