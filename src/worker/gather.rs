@@ -95,10 +95,8 @@ impl Admit for Joining {
         // A waiting request may have more rows than there is room for; models that admit take one row each.
         let (mut joined, mut taken, now) = (Vec::new(), 0, Instant::now());
         let quota = share(self.intake.waiting(), self.intake.idle() + 1);
-        let reserve = self.intake.reserve(self.max_size);
         while taken < rows && joined.len() < quota {
-            // Background work leaves room for interactive requests, which then need not wait for a text to end.
-            let background = rows - taken > reserve;
+            let background = self.intake.joins(rows - taken, self.max_size);
             let Some(request) = self.intake.try_join(background) else {
                 break;
             };

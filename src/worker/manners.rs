@@ -2,17 +2,17 @@
 //!
 //! A run cannot be interrupted, so what counts is when background work begins one. While interactive requests come:
 //! - a model of several replicas keeps one of them free of it;
-//! - a replica waits a moment after an interactive request, since the next one often follows;
-//! - a lone replica takes it one request at a time;
-//! - all the same one run in so many goes to it, few enough not to be seen in the 99th percentile of the others.
+//! - a replica waits a moment after an interactive request, since the next one often follows; all the same one run in
+//!   so many goes to it, few enough not to be seen in the 99th percentile of the others;
+//! - a lone replica takes it one request at a time.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Without an interactive request for so long, there are no manners to mind.
 const RECENT: Duration = Duration::from_secs(1);
-/// Longer than a client on the same network takes from an answer to its next request.
-const PAUSE: Duration = Duration::from_millis(2);
+/// Longer than a client on the same machine takes from an answer to its next request.
+const PAUSE: Duration = Duration::from_micros(500);
 /// So many interactive requests have a background one follow them at once.
 const SHARE: u32 = 128;
 
@@ -60,23 +60,35 @@ impl Manners {
     pub fn begin(&self, replica: usize) -> Turn {
         let most = match self.quiet().filter(|quiet| *quiet < RECENT) {
             None => usize::MAX,
-            Some(quiet) if self.busy.len() > 1 => {
-                let others = self.busy.iter().filter(|busy| busy.load(Ordering::Acquire)).count();
-                if others + 1 >= self.busy.len() {
-                    return Turn::In(RECENT.saturating_sub(quiet));
+            Some(quiet) if self.is_lone() || self.others() + 1 < self.busy.len() => {
+                if quiet < PAUSE && self.since.load(Ordering::Relaxed) < SHARE {
+                    return Turn::In(PAUSE.saturating_sub(quiet));
                 }
-                usize::MAX
+                if self.is_lone() { 1 } else { usize::MAX }
             }
-            Some(quiet) if quiet < PAUSE && self.since.load(Ordering::Relaxed) < SHARE => {
-                return Turn::In(PAUSE.saturating_sub(quiet));
-            }
-            Some(_) => 1,
+            Some(quiet) => return Turn::In(RECENT.saturating_sub(quiet)),
         };
         self.since.store(0, Ordering::Relaxed);
         if let Some(busy) = self.busy.get(replica) {
             busy.store(true, Ordering::Release);
         }
         Turn::Now { most }
+    }
+
+    /// Whether more background work may join a run of this replica that has room for so many rows of `size`. Where a
+    /// joiner does not hold up those before it, as in the steps of a text, that depends on the room it leaves; a run of
+    /// background work may go on as long as another replica is free of it.
+    pub fn joins(&self, replica: usize, room: usize, size: usize) -> bool {
+        let holds = || self.busy.get(replica).is_some_and(|busy| busy.load(Ordering::Acquire));
+        !self.minded() || (!self.is_lone() && holds()) || (size > 1 && room > size / 4)
+    }
+
+    fn is_lone(&self) -> bool {
+        self.busy.len() == 1
+    }
+
+    fn others(&self) -> usize {
+        self.busy.iter().filter(|busy| busy.load(Ordering::Acquire)).count()
     }
 
     /// The run is over; whether it was background work.
@@ -131,11 +143,22 @@ mod tests {
     fn one_of_several_replicas_stays_free() {
         let manners = manners(3);
         manners.interactive();
+        assert!(matches!(manners.begin(0), Turn::In(wait) if wait <= PAUSE));
+        quiet_for(&manners, PAUSE);
         assert_eq!(manners.begin(0), Turn::Now { most: usize::MAX });
         assert_eq!(manners.begin(1), Turn::Now { most: usize::MAX });
         assert!(matches!(manners.begin(2), Turn::In(_)));
+        assert!(manners.joins(1, 1, 1) && !manners.joins(2, 1, 1));
         assert!(manners.end(1));
         assert!(matches!(manners.begin(2), Turn::Now { .. }));
+    }
+
+    #[test]
+    fn background_work_that_joins_the_steps_of_others_leaves_them_room() {
+        let manners = manners(1);
+        assert!(manners.joins(0, 1, 8));
+        manners.interactive();
+        assert!(manners.joins(0, 3, 8) && !manners.joins(0, 2, 8));
     }
 
     #[test]
@@ -145,6 +168,7 @@ mod tests {
         assert!(matches!(manners.begin(0), Turn::In(wait) if wait <= PAUSE));
         quiet_for(&manners, PAUSE);
         assert_eq!(manners.begin(0), Turn::Now { most: 1 });
+        assert!(!manners.joins(0, 1, 1), "one at a time");
     }
 
     #[test]

@@ -304,6 +304,11 @@ impl Intake {
         }
     }
 
+    /// Whether background work may join a run with room for so many rows of `max_size`.
+    pub fn joins(&self, room: usize, max_size: usize) -> bool {
+        self.manners.joins(self.replica, room, max_size)
+    }
+
     /// Rows of a running batch that background work leaves to interactive requests.
     pub fn reserve(&self, max_size: usize) -> usize {
         if self.manners.minded() { max_size / 4 } else { 0 }

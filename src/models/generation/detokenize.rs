@@ -61,6 +61,11 @@ impl Detokenizer {
         fresh
     }
 
+    /// Takes a token whose text nobody wants before the end.
+    pub fn hold(&mut self, id: u32) {
+        self.window.push(id);
+    }
+
     /// No more tokens come: gives what was held back.
     pub fn finish(&mut self, vocabulary: &impl Vocabulary) -> String {
         self.beyond_known(&vocabulary.text(&self.window))

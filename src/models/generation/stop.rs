@@ -17,6 +17,11 @@ impl StopStrings {
         }
     }
 
+    /// Whether there are none to look for.
+    pub const fn is_empty(&self) -> bool {
+        self.stops.is_empty()
+    }
+
     /// Whether a stop string came; from then on nothing passes.
     pub const fn hit(&self) -> bool {
         self.hit

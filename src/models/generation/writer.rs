@@ -22,6 +22,8 @@ pub struct Line {
     /// Bytes of the text that have been told.
     told: usize,
     finish: Option<FinishReason>,
+    /// Whether the text is read while it is written.
+    read: bool,
 }
 
 /// The best text of a search with several beams.
@@ -62,15 +64,27 @@ impl Line {
             text: String::new(),
             told: 0,
             finish: None,
+            read: true,
         }
+    }
+
+    /// Nobody reads the text before it is finished: it is decoded once, and not at each token. Stop strings do read.
+    #[must_use]
+    pub fn read_at_the_end(mut self, at_the_end: bool) -> Self {
+        self.read = !(at_the_end && self.stop.is_empty());
+        self
     }
 
     fn take(&mut self, mut logits: Vec<f32>, tokenizer: &Tokenizer) {
         self.rules.apply(&self.ids, &mut logits);
         let token = self.choice.pick(&logits);
         self.ids.push(token);
-        let piece = self.detokenizer.push(tokenizer, token);
-        self.text.push_str(&self.stop.push(&piece));
+        if self.read {
+            let piece = self.detokenizer.push(tokenizer, token);
+            self.text.push_str(&self.stop.push(&piece));
+        } else {
+            self.detokenizer.hold(token);
+        }
         self.finish = if self.stop.hit() || self.rules.eos.contains(&token) {
             Some(FinishReason::Stop)
         } else if self.ids.len() >= self.rules.max_length {

@@ -85,8 +85,9 @@ impl Text2Text {
 
     fn job(&self, mut request: Request, work: &Work, begun: Vec<Result<Begun, Error>>) -> Option<Job<Info>> {
         let tokenizer = &self.reader.tokenizer;
+        let at_the_end = !request.is_stream();
         let writer = |begun: Result<Begun, Error>| {
-            begun.map(|(logits, seat)| Writer::begin(self.reader.writer(work), logits, seat, tokenizer))
+            begun.map(|(logits, seat)| Writer::begin(self.reader.writer(work, at_the_end), logits, seat, tokenizer))
         };
         match begun.into_iter().map(writer).collect::<Result<Vec<_>, _>>() {
             Ok(writers) => {

@@ -167,13 +167,14 @@ impl Reader {
     }
 
     /// What writes the answer to one source.
-    pub fn writer(&self, work: &Work) -> Kind {
+    pub fn writer(&self, work: &Work, at_the_end: bool) -> Kind {
         let (prompt, rules) = ([self.start], work.rules.clone());
         if work.beams.beams > 1 {
             return Kind::Beams(Beams::new(BeamSearch::new(work.beams.clone(), &prompt), rules));
         }
         let stop = StopStrings::default();
-        Kind::Line(Line::new(&prompt, &[], rules, Choice::Greedy, stop, &self.tokenizer))
+        let line = Line::new(&prompt, &[], rules, Choice::Greedy, stop, &self.tokenizer);
+        Kind::Line(line.read_at_the_end(at_the_end))
     }
 }
 

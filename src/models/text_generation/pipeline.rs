@@ -57,7 +57,9 @@ impl TextGeneration {
         let given = started.logits.into_iter().zip(started.seats);
         let job = |((request, prompt), (logits, seat)): ((Request, Prompt), (Vec<f32>, Seat))| {
             let tokenizer = &self.prompter.tokenizer;
+            let at_the_end = !request.is_stream();
             let lines = prompt.lines(tokenizer).into_iter();
+            let lines = lines.map(|line| line.read_at_the_end(at_the_end));
             let writers = lines.map(|line| Writer::begin(Kind::Line(line), logits.clone(), seat.clone(), tokenizer));
             let info = Info {
                 prompt_tokens: prompt.ids.len(),
