@@ -4,6 +4,7 @@
 //! each request in it. There is one trait for one-shot and iterative models.
 
 mod batch;
+mod control;
 mod reply;
 mod request;
 mod wake;
@@ -11,7 +12,8 @@ mod wake;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-pub use batch::{Admit, Batch, Interrupt, RunControl, RunState};
+pub use batch::{Admit, Batch};
+pub use control::{Interrupt, RunControl, RunState};
 pub use reply::{Event, Final, Reply, ReplyReceiver, SendError, Timing, stream, unary};
 pub use request::{Request, RequestState};
 pub use wake::Wake;

@@ -108,7 +108,6 @@ const NAP: Duration = Duration::from_millis(2);
 pub fn run<G: Generator>(generator: &mut G, batch: &mut Batch, most: usize) {
     batch.control().set_interrupt(generator.interrupt());
     let mut jobs: Vec<Job<G::Info>> = Vec::new();
-    let mut forgiven = false;
     loop {
         let arrived: Vec<Request> = batch.drain().collect();
         if !arrived.is_empty() {
@@ -121,23 +120,13 @@ pub fn run<G: Generator>(generator: &mut G, batch: &mut Batch, most: usize) {
         match step(generator, &mut jobs, most) {
             Stepped::Some => {}
             Stepped::None => std::thread::sleep(NAP),
-            Stepped::Failed(failed, error) => {
-                if batch.control().is_terminated() && !forgiven {
-                    // The run was ended since nobody waited for it; who joined at that moment goes on.
-                    forgiven = true;
-                    generator.interrupt().reset();
-                } else {
-                    failed
-                        .iter()
-                        .for_each(|job| jobs[*job].request.finish(Err(error.clone())));
-                }
-            }
+            // A run that was ended since nobody waited for it fails jobs that are gone already.
+            Stepped::Failed(failed, error) => failed
+                .iter()
+                .for_each(|job| jobs[*job].request.finish(Err(error.clone()))),
         }
         jobs.retain_mut(Job::deliver::<G>);
-        // After it was asked to end, the run takes nobody in whose steps would be ended too.
-        if !batch.control().is_terminated() {
-            batch.admit_up_to(free(&jobs, most));
-        }
+        batch.admit_up_to(free(&jobs, most));
     }
 }
 
