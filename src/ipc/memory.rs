@@ -61,6 +61,21 @@ impl Own {
     }
 }
 
+/// The memory of a place with room for `size` bytes, made where there is none yet; tells whether it is new to the other
+/// side.
+///
+/// # Errors
+/// As [`Own::new`] and [`Own::reserve`].
+pub fn with_room(place: &mut Option<Own>, size: u64) -> io::Result<(&mut Own, bool)> {
+    let fresh = place.is_none();
+    if fresh {
+        *place = Some(Own::new()?);
+    }
+    let own = place.as_mut().ok_or(io::ErrorKind::NotFound)?;
+    own.reserve(size)?;
+    Ok((own, fresh))
+}
+
 /// Reads `size` bytes at `offset` of memory the other side writes.
 ///
 /// # Errors

@@ -16,6 +16,7 @@ mod process;
 mod remote;
 mod serve;
 mod store;
+mod tensors;
 mod translate;
 
 pub use child::{Launch, PARENT};

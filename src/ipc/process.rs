@@ -4,8 +4,6 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-
 use super::VERSION;
 use super::channel::{Channel, Waited};
 use super::child::{Child, Launch};
@@ -194,14 +192,7 @@ impl Process {
 
     /// The memory of a slot for tensors of a call, with room for `size` bytes; tells whether it is new to the child.
     pub fn input_memory(&mut self, slot: u16, size: u64) -> io::Result<(&mut Own, bool)> {
-        let place = &mut self.slots[usize::from(slot)].input;
-        let fresh = place.is_none();
-        if fresh {
-            *place = Some(Own::new()?);
-        }
-        let own = place.as_mut().ok_or(io::ErrorKind::NotFound)?;
-        own.reserve(size)?;
-        Ok((own, fresh))
+        memory::with_room(&mut self.slots[usize::from(slot)].input, size)
     }
 
     /// Sends the head and meta of a call whose tensors lie in its slot's memory.
@@ -230,19 +221,9 @@ impl Process {
         }
     }
 
-    /// Reads tensor bytes of an answer.
-    pub fn output(&self, frame: &Frame, offset: u64, size: usize) -> io::Result<Bytes> {
-        if !frame.head.has(flags::SLOT) {
-            let start = usize::try_from(offset).unwrap_or(usize::MAX);
-            let end = start.saturating_add(size);
-            if end > frame.body.len() {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            return Ok(frame.body.slice(start..end));
-        }
-        let slot = self.slots.get(usize::from(frame.head.slot));
-        let memory = slot.and_then(|s| s.output.as_ref()).ok_or(io::ErrorKind::NotFound)?;
-        memory::read(memory.as_fd(), offset, size)
+    /// The memory of a slot that answers lie in.
+    pub fn output_memory(&self, slot: u16) -> Option<&OwnedFd> {
+        self.slots.get(usize::from(slot))?.output.as_ref()
     }
 }
 

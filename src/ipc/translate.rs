@@ -3,22 +3,16 @@
 use std::borrow::Cow;
 use std::io;
 
-use bytes::{BufMut, Bytes, BytesMut};
-
 use super::files;
-use super::frame::{Frame, Head, flags};
+use super::frame::{Frame, Head};
 use super::message::{AnswerMeta, CallMeta, ChunkMeta, Placed, WireError};
 use super::process::Process;
+use super::tensors::{self, lay_out};
 use crate::contract::Signature;
 use crate::error::{Error, Fault, Kind};
 use crate::payload::{Chunk, Output, Payload, Raw, ResponseHead, Tensors};
 use crate::pipeline::Request;
-use crate::tensor::{DType, Data, Tensor};
-
-/// Tensors from this size on travel in shared memory.
-pub const IN_MEMORY: usize = 64 * 1024;
-/// Where tensors begin in memory: what vector instructions and GPUs like.
-const ALIGN: u64 = 64;
+use crate::tensor::Tensor;
 
 /// Sends a request as a call. The batch axis that was added for it is remembered by the caller.
 pub fn send(
@@ -75,61 +69,16 @@ fn send_tensors(
     input: &Tensors,
     signature: Option<&Signature>,
 ) -> io::Result<()> {
-    let parts: Vec<Bytes> = input.tensors.iter().map(bytes_of).collect();
-    let (in_memory, offsets, size) = lay_out(&parts);
-    let place = |(i, tensor): (usize, &Tensor)| {
-        let name = signature.and_then(|s| s.inputs.get(i)).map(|spec| spec.name.clone());
-        Placed {
-            name: name.unwrap_or_else(|| i.to_string()),
-            dtype: tensor.dtype(),
-            shape: tensor.shape().to_vec(),
-            offset: offsets[i],
-            size: parts[i].len(),
-        }
-    };
-    let placed = input.tensors.iter().enumerate().map(place).collect();
+    let specs = signature.map(|s| &s.inputs[..]).unwrap_or_default();
+    let (placed, laid) = lay_out(&input.tensors, specs);
     meta.tensors = Some(placed);
     let text = written(&meta)?;
-    if !in_memory {
-        let body: Vec<u8> = parts.concat();
-        return process.channel.send(head, &text, &body, None);
+    if !laid.in_memory {
+        return process.channel.send(head, &text, &laid.body(), None);
     }
-    let (memory, fresh) = process.input_memory(head.slot, size)?;
-    for (part, offset) in parts.iter().zip(&offsets) {
-        memory.write(part, *offset)?;
-    }
+    let (memory, fresh) = process.input_memory(head.slot, laid.size)?;
+    laid.write_to(memory)?;
     process.send_in_memory(head, &text, fresh)
-}
-
-/// The bytes of a tensor on the wire; strings carry their lengths before them.
-pub fn bytes_of(tensor: &Tensor) -> Bytes {
-    match tensor.data() {
-        Data::Packed(bytes) => bytes.clone(),
-        Data::Strings(strings) => {
-            let mut out = BytesMut::with_capacity(strings.iter().map(|s| s.len() + 4).sum());
-            for text in strings {
-                out.put_u32_le(u32::try_from(text.len()).unwrap_or(u32::MAX));
-                out.extend_from_slice(text);
-            }
-            out.freeze()
-        }
-    }
-}
-
-/// A tensor from its bytes on the wire.
-pub fn tensor_of(placed: &Placed, bytes: Bytes) -> Result<Tensor, String> {
-    let shape = placed.shape.clone();
-    if placed.dtype != DType::Bytes {
-        return Tensor::packed(placed.dtype, shape, bytes).map_err(|e| format!("tensor {:?}: {e}", placed.name));
-    }
-    let (mut rest, mut strings) = (bytes, Vec::new());
-    while !rest.is_empty() {
-        let length = rest.get(..4).and_then(|b| b.try_into().ok()).map(u32::from_le_bytes);
-        let end = length.map(|n| 4 + n as usize).filter(|end| *end <= rest.len());
-        let end = end.ok_or_else(|| format!("tensor {:?}: a string reaches past the end", placed.name))?;
-        strings.push(rest.split_to(end).slice(4..));
-    }
-    Tensor::strings(shape, strings).map_err(|e| format!("tensor {:?}: {e}", placed.name))
 }
 
 /// What an answer says.
@@ -147,7 +96,7 @@ pub fn answer(
         return Err(told_error(error));
     }
     if let Some(placed) = meta.tensors {
-        return tensors(process, frame, &placed, signature, implicit_batch).map(Output::Tensors);
+        return outputs(process, frame, &placed, signature, implicit_batch).map(Output::Tensors);
     }
     if let Some(status) = meta.status {
         let head = ResponseHead {
@@ -173,18 +122,16 @@ pub fn answer(
     Ok(Output::Json(frame.body.clone()))
 }
 
-fn tensors(
+fn outputs(
     process: &Process,
     frame: &Frame,
     placed: &[Placed],
     signature: Option<&Signature>,
     squeeze: bool,
 ) -> Result<Vec<Tensor>, Error> {
+    let memory = process.output_memory(frame.head.slot);
     let one = |placed: &Placed| {
-        let bytes = process
-            .output(frame, placed.offset, placed.size)
-            .map_err(|e| Error::pipeline(format!("tensor {:?} cannot be read: {e}", placed.name)))?;
-        let tensor = tensor_of(placed, bytes).map_err(Error::pipeline)?;
+        let tensor = tensors::read(frame, memory, placed)?;
         Ok(if squeeze && tensor.shape().first() == Some(&1) {
             tensor.squeeze_first()
         } else {
@@ -244,26 +191,4 @@ fn garbled(error: &dyn std::fmt::Display) -> Error {
         Kind::ReplicaLost,
         format!("the replica's process sent an answer that cannot be read: {error}"),
     )
-}
-
-/// Whether tensors of an answer go through memory, and where each begins.
-pub fn lay_out(parts: &[Bytes]) -> (bool, Vec<u64>, u64) {
-    let total: usize = parts.iter().map(Bytes::len).sum();
-    let in_memory = total >= IN_MEMORY;
-    let mut offset = 0;
-    let starts = parts.iter().map(|part| {
-        let start = offset;
-        offset += part.len() as u64;
-        if in_memory {
-            offset = offset.next_multiple_of(ALIGN);
-        }
-        start
-    });
-    let starts = starts.collect();
-    (in_memory, starts, offset)
-}
-
-/// Flags of a call in a batch.
-pub const fn more(last: bool) -> u8 {
-    if last { 0 } else { flags::MORE }
 }
