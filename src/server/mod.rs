@@ -3,11 +3,13 @@
 
 mod builder;
 mod handlers;
+mod mount;
 mod stream;
 
 use std::sync::Arc;
 
-pub use builder::{BuildError, Builder, Mount};
+pub use builder::{BuildError, Builder};
+pub use mount::Mount;
 pub use stream::Stream;
 
 use crate::app::{self, AppError, Stores};
