@@ -1,6 +1,9 @@
 use super::*;
+use crate::config::fault::Faults;
+use crate::config::table;
 use std::collections::HashSet;
 use std::fs;
+use std::path::Path;
 
 fn owned(vars: &[(&str, &str)]) -> Vec<(String, String)> {
     vars.iter()
