@@ -6,7 +6,7 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::form::Form;
-use super::{Contract, tensor_json, tensor_raw};
+use super::{Contract, essence, tensor_json, tensor_raw};
 use crate::error::{Error, Fault, Kind};
 use crate::payload::{Output, Payload, Raw};
 
@@ -84,7 +84,8 @@ impl Contract {
             (Output::Files(files), _) => Ok(files.to_json()),
             (Output::Response { head, body }, _) => {
                 let media = head.media.unwrap_or_default();
-                if media.is_empty() || media.starts_with("application/json") {
+                // Lines or a sequence of JSON values are no JSON document.
+                if media.is_empty() || essence(&media) == "application/json" {
                     return Ok(body);
                 }
                 Err(Error::pipeline(format!(
@@ -138,8 +139,9 @@ mod tests {
     use serde::Serialize;
     use utoipa::ToSchema;
 
-    use super::super::FromMedia;
+    use super::super::{FromMedia, Schema};
     use super::*;
+    use crate::payload::ResponseHead;
 
     #[derive(Debug, PartialEq, Deserialize, ToSchema)]
     struct Question {
@@ -213,5 +215,31 @@ mod tests {
         assert!(sent.told && sent.body == "why?");
         let refused = Contract::typed::<Question, Answer>().decode_media(raw());
         assert_eq!(refused.err().unwrap().kind(), Kind::UnsupportedMediaType);
+    }
+
+    #[test]
+    fn of_an_authors_response_only_json_is_written_as_json() {
+        let contract = Contract::json(Schema::any(), Schema::any());
+        let written = |media: Option<&str>| {
+            let head = ResponseHead {
+                status: 200,
+                media: media.map(str::to_owned),
+                ..ResponseHead::default()
+            };
+            let body = Bytes::from_static(b"1\n2\n");
+            contract.encode(Output::Response { head, body })
+        };
+        for json in [
+            None,
+            Some(""),
+            Some("application/json"),
+            Some("Application/JSON; charset=utf-8"),
+        ] {
+            assert!(written(json).is_ok(), "{json:?}");
+        }
+        for other in ["application/jsonl", "application/json-seq", "text/plain"] {
+            let refused = written(Some(other)).unwrap_err();
+            assert!(refused.message().contains(other), "{refused}");
+        }
     }
 }
