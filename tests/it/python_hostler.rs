@@ -6,8 +6,8 @@ use futures_util::StreamExt;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::support::TestServer;
 use crate::support::python::{copies, python_dir};
+use crate::support::{TestServer, eventually};
 
 const EVENTS: (&str, &str) = ("accept", "text/event-stream");
 
@@ -168,6 +168,22 @@ async fn async_calls_are_under_way_together() {
     assert!(most > 1 && took < Duration::from_secs(3), "{told:?}");
     let wrong = server.client.post("/hostler_async", &json!("long")).await;
     assert_eq!(wrong.status, 422);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_comes_late_does_not_wait_for_a_long_one() {
+    let server = serve("hostler_async").await;
+    let ask = |seconds: f64| {
+        let client = server.client.clone();
+        async move { client.post("/hostler_async", &json!(seconds)).await.ok() }
+    };
+    let long = tokio::spawn(ask(15.0));
+    eventually("the long call is under way", async || ask(0.0).await["together"] == 2).await;
+    // Longer than a run of calls done one after the other takes in what waits.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let late = tokio::time::timeout(Duration::from_secs(5), ask(0.0)).await;
+    assert_eq!(late.expect("the late call is answered")["together"], 2);
+    long.abort();
 }
 
 #[tokio::test(flavor = "multi_thread")]

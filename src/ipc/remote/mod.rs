@@ -20,7 +20,7 @@ use crate::pipeline::{Batch, Pipeline, ReplicaContext, Request};
 
 /// How often calls under way are looked at for clients that left and time that passed.
 const TICK: Duration = Duration::from_millis(20);
-/// A run takes in waiting requests for so long; then the replica's loop has its turn.
+/// A run of calls done one after the other takes in waiting requests for so long; then the replica's loop has its turn.
 const RUN: Duration = Duration::from_millis(100);
 
 /// A call under way.
@@ -96,11 +96,19 @@ impl Remote {
             }
             stepped?;
             let room = self.room();
-            if room > 0 && began.elapsed() < RUN && batch.admit_up_to(room) > 0 {
+            if room > 0 && self.takes_in(began) && batch.admit_up_to(room) > 0 {
                 self.send(batch.drain().collect())?;
             }
         }
         Ok(())
+    }
+
+    /// Whether requests may still join the run that began then.
+    fn takes_in(&self, began: Instant) -> bool {
+        // Among calls that are answered as they get done, one may be long: the others need not wait for its end. Only
+        // a successor can take over no sooner than all calls are answered.
+        let goes_on = self.spec.order == Order::Concurrent && !self.has_answered_enough();
+        goes_on || began.elapsed() < RUN
     }
 
     /// Waits for what the child says, and takes all of it.

@@ -8,12 +8,17 @@ impl Remote {
     pub(super) fn succeed(&mut self) {
         match self.successor.take() {
             Some(next) => self.hand_over(next),
-            None if self.replace_at.is_some_and(|at| self.answered >= at) => match self.spec.start(&self.context) {
+            None if self.has_answered_enough() => match self.spec.start(&self.context) {
                 Ok(next) => self.successor = Some(next),
                 Err(error) => self.postpone(error.message()),
             },
             None => {}
         }
+    }
+
+    /// Whether another child is to take the place of this one.
+    pub(super) fn has_answered_enough(&self) -> bool {
+        self.replace_at.is_some_and(|at| self.answered >= at)
     }
 
     fn hand_over(&mut self, mut next: Process) {
