@@ -187,6 +187,30 @@ async fn a_call_that_comes_late_does_not_wait_for_a_long_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_is_behind_holds_up_no_other_call() {
+    let server = serve("hostler_async_stream").await;
+    let client = &server.client;
+    let request = client
+        .http
+        .post(format!("{}/hostler_async_stream", client.url))
+        .header(EVENTS.0, EVENTS.1);
+    // More than buffers and sockets take, in fewer pieces than a reader may be behind.
+    let (times, size) = (800, 128 << 10);
+    let much = json!({"times": times, "size": size});
+    let mut chunks = request.body(much.to_string()).send().await.unwrap().bytes_stream();
+    let mut read = chunks.next().await.unwrap().unwrap().len();
+    // By then the process has said all of it.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let few = json!({"times": 2});
+    let other = tokio::time::timeout(Duration::from_secs(5), client.post("/hostler_async_stream", &few)).await;
+    assert_eq!(other.expect("the other call is answered").ok(), json!(["x", "x"]));
+    while let Some(chunk) = chunks.next().await {
+        read += chunk.unwrap().len();
+    }
+    assert!(read > times * size, "{read}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn any_json_comes_back_as_it_was_sent() {
     let server = serve("hostler_echo").await;
     let values = [

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use super::super::frame::{Frame, Head, Kind as FrameKind, flags};
 use super::super::translate;
-use super::{Call, Order, Remote};
-use crate::error::Error;
+use super::{Call, Order, Parting, Remote};
+use crate::error::{Error, Kind};
 use crate::payload::{Chunk, Payload, Tensors};
 use crate::pipeline::{Request, SendError};
 
@@ -25,7 +25,8 @@ impl Remote {
             Order::OneByOne if self.pace <= QUICK => self.calls.len(),
             Order::OneByOne => 1,
         };
-        window.saturating_sub(self.under_way)
+        // Readers that are behind keep their places, so that what is kept for them has bounds.
+        window.saturating_sub(self.under_way + self.parting.len())
     }
 
     /// Sends requests as calls, each into a slot that is free.
@@ -120,14 +121,26 @@ impl Remote {
         } else {
             (self.pace * 7 + took) / 8
         };
-        while let Some(chunk) = call.backlog.pop_front() {
-            if call.request.emit_blocking(chunk).is_err() {
-                break;
-            }
-        }
         let signature = self.spec.signature.as_ref();
         let output = translate::answer(&self.process, frame, signature, call.implicit_batch);
-        call.request.finish(output);
+        if call.cancelled && !call.backlog.is_empty() {
+            // It was cut with pieces unsent: whatever the child made of it, it is not whole.
+            let told = "the client read too slowly and was cut";
+            call.request.finish(Err(Error::new(Kind::Cancelled, told)));
+        } else {
+            self.part(Parting { call, output });
+        }
+    }
+
+    /// Gives the final answer, or sees to it later where the reader has no room for the pieces before it: the other
+    /// calls go on meanwhile.
+    pub(super) fn part(&mut self, mut parting: Parting) {
+        let gone = parting.call.drain();
+        if gone || parting.call.backlog.is_empty() {
+            parting.call.request.finish(parting.output);
+        } else {
+            self.parting.push(parting);
+        }
     }
 
     fn chunk(&mut self, place: usize, frame: &Frame) -> Result<(), Error> {

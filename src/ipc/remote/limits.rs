@@ -19,6 +19,9 @@ impl Remote {
                 self.cancel(place)?;
             }
         }
+        for parting in std::mem::take(&mut self.parting) {
+            self.part(parting);
+        }
         self.end_overdue(now)?;
         self.end_unwanted(now)
     }
@@ -50,7 +53,8 @@ impl Remote {
         let Some(patience) = self.spec.patience else {
             return Ok(());
         };
-        if self.calls.iter().flatten().any(|call| !call.cancelled) {
+        // With no call under way the child rests: only readers that are behind keep the run.
+        if self.under_way == 0 || self.calls.iter().flatten().any(|call| !call.cancelled) {
             self.unwanted_since = None;
             return Ok(());
         }

@@ -15,7 +15,7 @@ pub use spec::{Order, RemoteSpec};
 
 use super::process::{Process, Stage};
 use crate::error::Error;
-use crate::payload::Chunk;
+use crate::payload::{Chunk, Output};
 use crate::pipeline::{Batch, Pipeline, ReplicaContext, Request};
 
 /// How often calls under way are looked at for clients that left and time that passed.
@@ -34,6 +34,12 @@ struct Call {
     backlog: VecDeque<Chunk>,
 }
 
+/// A call that is answered and whose reader is behind: the rest goes out as it has room.
+struct Parting {
+    call: Call,
+    output: Result<Output, Error>,
+}
+
 /// The parent's side of a replica in a child process.
 pub struct Remote {
     spec: RemoteSpec,
@@ -44,6 +50,7 @@ pub struct Remote {
     /// By slot.
     calls: Vec<Option<Call>>,
     under_way: usize,
+    parting: Vec<Parting>,
     last_number: u32,
     answered: u64,
     replace_at: Option<u64>,
@@ -67,6 +74,7 @@ impl Remote {
             context: context.clone(),
             calls: (0..spec.hello.window.max(1)).map(|_| None).collect(),
             under_way: 0,
+            parting: Vec::new(),
             last_number: 0,
             answered: 0,
             replace_at: spec.max_requests,
@@ -88,7 +96,7 @@ impl Remote {
     fn serve(&mut self, batch: &mut Batch) -> Result<(), Error> {
         let began = Instant::now();
         self.send(batch.drain().collect())?;
-        while self.under_way > 0 {
+        while self.under_way > 0 || !self.parting.is_empty() {
             let before = self.answered;
             let stepped = self.step();
             if self.answered > before {
@@ -127,10 +135,9 @@ impl Remote {
     }
 
     fn fail_all(&mut self, error: &Error) {
-        for call in &mut self.calls {
-            if let Some(mut call) = call.take() {
-                call.request.finish(Err(error.clone()));
-            }
+        let parting = self.parting.drain(..).map(|parting| parting.call);
+        for mut call in self.calls.iter_mut().filter_map(Option::take).chain(parting) {
+            call.request.finish(Err(error.clone()));
         }
         self.under_way = 0;
     }
