@@ -1,5 +1,7 @@
 //! Answers and chunks of the pipeline become frames.
 
+use std::io::ErrorKind;
+
 use bytes::Bytes;
 
 use super::super::files;
@@ -13,8 +15,20 @@ use crate::payload::{Chunk, Output};
 use crate::tensor::Tensor;
 
 impl Side {
-    /// Answers a call; what is sent goes with the next flush.
+    /// Answers a call; what is sent goes with the next flush. An answer that the wire cannot take fails its own call
+    /// and no other.
     pub(super) fn answer(&mut self, call: Head, result: Result<Output, Error>) -> Result<(), ServeError> {
+        match self.try_answer(call, result) {
+            // Nothing of it has been sent.
+            Err(ServeError::Io(error)) if error.kind() == ErrorKind::InvalidInput => {
+                let told = format!("the answer cannot leave the replica's process: {error}");
+                self.try_answer(call, Err(Error::pipeline(told)))
+            }
+            answered => answered,
+        }
+    }
+
+    fn try_answer(&mut self, call: Head, result: Result<Output, Error>) -> Result<(), ServeError> {
         let head = Head {
             kind: Kind::Answer,
             flags: 0,
@@ -113,4 +127,46 @@ fn wire_error(error: &Error) -> WireError {
 fn text<T: serde::Serialize>(meta: &T) -> Vec<u8> {
     // These types are plain structs of text and numbers, which always can be written.
     serde_json::to_vec(meta).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::os::unix::net::UnixStream;
+    use std::sync::Arc;
+
+    use super::super::super::channel::{Channel, Waited};
+    use super::super::super::frame::LONGEST;
+    use super::*;
+    use crate::contract::{Contract, Schema};
+
+    #[test]
+    fn an_answer_that_is_too_long_for_the_wire_fails_its_own_call() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let mut side = Side {
+            channel: Channel::new(ours.into(), None),
+            slots: Vec::new(),
+            contract: Arc::new(Contract::json(Schema::any(), Schema::any())),
+            open: Vec::new(),
+            late: VecDeque::new(),
+            stopped: false,
+            fault: None,
+        };
+        let call = Head {
+            call: 7,
+            ..Head::process(Kind::Call)
+        };
+        // Never touched, these pages take no memory.
+        let bytes = Bytes::from(vec![0; LONGEST + 1]);
+        let content_type = "image/png".to_owned();
+        side.answer(call, Ok(Output::Media { content_type, bytes })).unwrap();
+        side.channel.flush().unwrap();
+        let mut other = Channel::new(theirs.into(), None);
+        assert_eq!(other.wait(None).unwrap(), Waited::Data);
+        let frame = other.next().unwrap().unwrap();
+        let meta: AnswerMeta = serde_json::from_slice(&frame.meta).unwrap();
+        assert_eq!((frame.head.kind, frame.head.call), (Kind::Answer, 7));
+        let message = meta.error.unwrap().message;
+        assert!(message.contains("longer than the wire allows"), "{message}");
+    }
 }
