@@ -152,7 +152,7 @@ impl Planned {
     fn memory(&self) -> u64 {
         let on_cpu = self.devices.contains(&Device::Cpu);
         let elsewhere = self.devices.iter().filter(|d| **d != Device::Cpu).count() as u64;
-        self.spec.weight_bytes * (elsewhere + u64::from(on_cpu))
+        self.spec.weight_bytes.saturating_mul(elsewhere + u64::from(on_cpu))
     }
 
     fn devices_text(&self) -> String {

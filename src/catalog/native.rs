@@ -30,7 +30,8 @@ pub fn load(
         })
     };
     let others: Vec<GraphFile> = recognised.others.iter().map(read).collect::<Result<_, _>>()?;
-    let weight_bytes = graph.weight_bytes + others.iter().map(|o| o.graph.weight_bytes).sum::<u64>();
+    let others_bytes = others.iter().map(|other| other.graph.weight_bytes);
+    let weight_bytes = others_bytes.fold(graph.weight_bytes, u64::saturating_add);
     // A task that takes several graphs looks itself at what rows have in common.
     let several = recognised.task.is_some_and(|t| matches!(t.graphs, Graphs::Sets(_)));
     let batched = several || graph.signature.batched();

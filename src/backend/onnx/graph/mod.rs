@@ -44,7 +44,8 @@ impl Graph {
                 reason: "its graph has no outputs".into(),
             });
         }
-        let weight_bytes = graph.initializer.iter().map(TensorProto::byte_size).sum();
+        let sizes = graph.initializer.iter().map(TensorProto::byte_size);
+        let weight_bytes = sizes.fold(0, u64::saturating_add);
         Ok(Self {
             signature: Signature::new(inputs, outputs),
             weight_bytes,

@@ -109,9 +109,33 @@ impl TensorProto {
         self.external_data.iter().find(|e| e.key == key).map(|e| &e.value)
     }
 
+    /// Bytes of its elements, as its shape says; a broken file may say more than fits into a number.
     pub fn byte_size(&self) -> u64 {
-        let elements: u64 = self.dims.iter().map(|d| u64::try_from(*d).unwrap_or(0)).product();
         let size = dtype(self.data_type).and_then(DType::size).unwrap_or(1);
-        elements * size as u64
+        let dims = self.dims.iter().map(|dim| u64::try_from(*dim).unwrap_or(0));
+        dims.fold(size as u64, u64::saturating_mul)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_size_of_a_tensor_never_overflows() {
+        let size = |dims: &[i64], data_type| {
+            let dims = dims.to_vec();
+            let tensor = TensorProto {
+                dims,
+                data_type,
+                ..TensorProto::default()
+            };
+            tensor.byte_size()
+        };
+        assert_eq!(size(&[64, 10], 1), 2560);
+        assert_eq!(size(&[], 7), 8);
+        assert_eq!(size(&[i64::MAX, i64::MAX, 2], 1), u64::MAX);
+        assert_eq!(size(&[i64::MAX, i64::MAX, 0], 1), 0);
+        assert_eq!(size(&[-1, 5], 1), 0);
     }
 }
