@@ -36,6 +36,14 @@ impl Mount {
         }
     }
 
+    /// What its model is called: its path, in one word.
+    pub(super) fn name(&self) -> String {
+        match self.path.trim_matches('/') {
+            "" => "root".to_owned(),
+            path => path.replace('/', "."),
+        }
+    }
+
     /// Up to `max_size` requests a run; the first of them waits at most `max_delay` for others.
     #[must_use]
     pub const fn batch(mut self, max_size: usize, max_delay: Duration) -> Self {

@@ -1,7 +1,7 @@
 //! What keeps a server from being built, all of it together.
 
 use std::any::TypeId;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::Builder;
 use crate::config::check_endpoint;
@@ -14,6 +14,7 @@ pub struct BuildError(pub Vec<String>);
 impl<C: 'static> Builder<C> {
     pub(super) fn faults(&self) -> Vec<String> {
         let mut faults = self.path_faults();
+        faults.extend(self.name_faults());
         if self.inits.len() > 1 {
             faults.push(format!(
                 "init was given {} times; an app has one context",
@@ -49,13 +50,37 @@ impl<C: 'static> Builder<C> {
         }
         faults
     }
+
+    /// Models of one name would share routes, metrics and a cache folder.
+    fn name_faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        let mut paths: HashMap<String, Option<&String>> = HashMap::new();
+        if !self.handlers.is_empty() {
+            paths.insert(self.name.clone(), None);
+        }
+        for mount in &self.mounts {
+            let (name, path) = (mount.name(), &mount.path);
+            match paths.insert(name.clone(), Some(path)) {
+                Some(Some(other)) if other != path => faults.push(format!(
+                    "{path} and {other} would both be called {name}; mount one of them elsewhere"
+                )),
+                Some(None) => faults.push(format!(
+                    "{path} would be called {name}, as the handlers' app is; give the app another name"
+                )),
+                Some(Some(_)) | None => {}
+            }
+        }
+        faults
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::contract::Contract;
     use crate::error::Error;
-    use crate::server::Server;
+    use crate::pipeline::{Batch, Pipeline};
+    use crate::server::{Mount, Server};
 
     #[allow(clippy::unnecessary_wraps, reason = "the signature of a handler")]
     fn echo((): &mut (), text: String) -> Result<String, Error> {
@@ -93,5 +118,30 @@ mod tests {
         assert!(store("redis://localhost").is_ok());
         let fault = told(store("http://user:secret@host"));
         assert!(fault.contains("store_url") && !fault.contains("secret"), "{fault}");
+    }
+
+    #[test]
+    fn models_of_one_name_are_told() {
+        struct Idle;
+        impl Pipeline for Idle {
+            fn run(&mut self, _: &mut Batch) -> Result<(), Error> {
+                Ok(())
+            }
+        }
+        let mount = |path: &str| Mount::new(path, Contract::typed::<u8, u8>(), |_| Ok(Idle));
+        let built = Server::builder()
+            .handler("/echo", echo)
+            .pipeline(mount("/app"))
+            .pipeline(mount("/a/b"))
+            .pipeline(mount("/a.b"))
+            .pipeline(mount("/root"))
+            .build();
+        assert_eq!(
+            built.err().unwrap().0,
+            [
+                "/app would be called app, as the handlers' app is; give the app another name",
+                "/a.b and /a/b would both be called a.b; mount one of them elsewhere"
+            ]
+        );
     }
 }

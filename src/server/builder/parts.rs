@@ -46,12 +46,7 @@ impl<C: 'static> Builder<C> {
 
     /// The part of a pipeline type.
     pub(super) fn mounted(&self, mount: Mount, settings: &Settings) -> Part {
-        let trimmed = mount.path.trim_matches('/');
-        let name: Arc<str> = if trimmed.is_empty() {
-            Arc::from("root")
-        } else {
-            Arc::from(trimmed.replace('/', "."))
-        };
+        let name: Arc<str> = mount.name().into();
         let endpoint = Endpoint {
             paths: vec![mount.path],
             handler: 0,
