@@ -196,10 +196,7 @@ mod tests {
         assert!(!flag.0.load(Ordering::SeqCst));
         assert_eq!(control.supervise(Instant::now()), RunState::Wanted);
         late.state().cancel();
-        assert!(matches!(
-            control.supervise(Instant::now()),
-            RunState::Unwanted { .. }
-        ));
+        assert!(matches!(control.supervise(Instant::now()), RunState::Unwanted { .. }));
         assert!(flag.0.load(Ordering::SeqCst));
     }
 }
