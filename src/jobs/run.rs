@@ -1,36 +1,32 @@
 //! One run of a job, from its claim to what is recorded of it.
 
-use std::time::{Duration, Instant};
+mod answer;
+mod given;
+mod record;
 
-use bytes::Bytes;
+use std::time::Instant;
+
 use serde_json::Value;
 
-use super::job::{
-    Answer, Failure, Input, Job, MOST_INTERRUPTIONS, MOST_LOSSES, Outcome, Status, WebhookEvent, timeout,
-};
+use super::job::{Failure, Input, Job, MOST_INTERRUPTIONS, MOST_LOSSES, Outcome, Status, WebhookEvent, timeout};
 use super::running::Calls;
-use super::store::{Claim, Ending, JobEvent, Lease, Return};
-use super::{Phase, Shared, delivery, ending, now};
+use super::store::{Claim, JobEvent, Lease, Return};
+use super::{Phase, Shared, delivery, now};
 use crate::contract::Contract;
 use crate::error::{Error, Kind};
-use crate::payload::{Chunk, Output, Payload, Raw, whole};
+use crate::payload::{Output, Payload, Raw};
 use crate::pipeline::{Event, Final};
 use crate::service::{Call, Pending, Route, decoding};
-use crate::store::StoreError;
 use crate::upload::Wish;
 use crate::worker::Priority;
+use answer::answer;
+use given::Given;
+use record::RETRY;
+
+pub use record::put_back;
 
 /// Chunks that may wait until they are published.
 const BUFFER: usize = 256;
-/// Chunks that are published together at most.
-const TOGETHER: usize = 64;
-/// No webhook hears of progress more often.
-const TELL_EVERY: Duration = Duration::from_secs(1);
-/// After a model or the store could not take something. Doubled each time up to [`LONGEST_RETRY`].
-const RETRY: Duration = Duration::from_millis(500);
-const LONGEST_RETRY: Duration = Duration::from_secs(8);
-/// A store that is away comes back. One that refuses something this often will not have it.
-const REFUSALS: u32 = 3;
 
 pub struct Run<'a> {
     shared: &'a Shared,
@@ -128,26 +124,14 @@ impl<'a> Run<'a> {
 
     /// Reads what the pipeline gives until its last word.
     async fn read(&self, route: &Route, mut pending: Pending) -> Ended {
-        let (mut chunks, mut fresh) = (Vec::new(), Vec::new());
-        let (mut told, mut number) = (Instant::now(), 0);
+        let mut given = Given::nothing(self);
         while let Some(event) = pending.next().await {
             match event {
-                Event::Chunk(Chunk::Progress(text)) => {
-                    let progress: Value = serde_json::from_slice(&text).unwrap_or_default();
-                    fresh.push(JobEvent::Progress(progress.clone()));
-                    if number == 0 || told.elapsed() >= TELL_EVERY {
-                        (told, number) = (Instant::now(), number + 1);
-                        self.tell(WebhookEvent::Progress, Some((number, progress))).await;
-                    }
-                }
-                Event::Chunk(chunk) => {
-                    fresh.extend(shown(&chunk));
-                    chunks.push(chunk);
-                }
+                Event::Chunk(chunk) => given.take(chunk).await,
                 Event::Final(Final { result, .. }) => {
-                    self.publish(std::mem::take(&mut fresh)).await;
+                    given.publish().await;
                     let output = match result {
-                        Ok(output) => whole(output, &chunks),
+                        Ok(output) => given.whole(output),
                         Err(error) => return self.failed(&error, pending.begun().is_some()),
                     };
                     let began = pending.begun().unwrap_or(self.began);
@@ -159,20 +143,12 @@ impl<'a> Run<'a> {
                 }
             }
             // What came while the last ones were published goes out together.
-            while fresh.len() < TOGETHER
+            while given.has_room()
                 && let Some(Event::Chunk(chunk)) = pending.try_next()
             {
-                match chunk {
-                    Chunk::Progress(text) => {
-                        fresh.push(JobEvent::Progress(serde_json::from_slice(&text).unwrap_or_default()));
-                    }
-                    chunk => {
-                        fresh.extend(shown(&chunk));
-                        chunks.push(chunk);
-                    }
-                }
+                given.take(chunk).await;
             }
-            self.publish(std::mem::take(&mut fresh)).await;
+            given.publish().await;
         }
         Ended::Lost
     }
@@ -209,57 +185,6 @@ impl<'a> Run<'a> {
         }
     }
 
-    async fn record(&self, outcome: Outcome) {
-        let Err(error) = self.finish(&outcome).await else {
-            return;
-        };
-        if self.shared.is_giving_up() {
-            return;
-        }
-        // Too long for the store, for one: that would be so after each further run.
-        let told = format!("what came of it cannot be kept: {error}");
-        if self.finish(&failed(Kind::PipelineFailed, told)).await.is_err() {
-            tracing::error!(job = %self.job.id, "a job is left as it is: the store takes no end of it");
-        }
-    }
-
-    /// Records an end, as often as it takes: a job whose end is not recorded would run again.
-    ///
-    /// # Errors
-    /// What the store says against it, unless it is only away; or the server stops.
-    async fn finish(&self, outcome: &Outcome) -> Result<(), StoreError> {
-        let (mut tries, mut unsure) = (Tries::default(), false);
-        loop {
-            let at = now();
-            let size = match outcome {
-                Outcome::Succeeded(answer) => answer.body.len(),
-                Outcome::Failed(_) | Outcome::Cancelled => 0,
-            };
-            let ending = Ending {
-                outcome: outcome.clone(),
-                at,
-                delivery: decoding(size, || ending(&self.job, outcome, at)),
-            };
-            let error = match self.shared.store.finish(&self.lease, ending).await {
-                Ok(true) => return Ok(()),
-                // Its answer may be all that was lost of a try before.
-                Ok(false) if unsure => {
-                    tracing::info!(job = %self.job.id, "the end of a job is recorded: by a try before, or somebody else");
-                    return Ok(());
-                }
-                Ok(false) => {
-                    tracing::warn!(job = %self.job.id, "a job was ended before; this result is dropped");
-                    return Ok(());
-                }
-                Err(error) => error,
-            };
-            unsure = true;
-            if !tries.again(self.shared, &self.lease, &error).await {
-                return Err(error);
-            }
-        }
-    }
-
     /// Readers of events miss some rather than that the job waits for them.
     async fn publish(&self, events: Vec<JobEvent>) {
         if events.is_empty() {
@@ -287,45 +212,6 @@ impl<'a> Run<'a> {
         if let Err(error) = self.shared.store.tell(&self.lease, told).await {
             tracing::debug!(job = %self.job.id, "a webhook is not told of {}: {error}", event.name());
         }
-    }
-}
-
-/// Puts a job back into the queue, as often as it takes.
-pub async fn put_back(shared: &Shared, lease: &Lease, why: Return) {
-    let mut tries = Tries::default();
-    while let Err(error) = shared.store.put_back(lease, why).await {
-        if !tries.again(shared, lease, &error).await {
-            return;
-        }
-    }
-}
-
-/// Tries to write something to a store that did not take it.
-#[derive(Default)]
-struct Tries {
-    made: u32,
-    refused: u32,
-}
-
-impl Tries {
-    /// Waits before another try; false where there is to be none: the server stops, or the store will not have it.
-    async fn again(&mut self, shared: &Shared, lease: &Lease, error: &StoreError) -> bool {
-        if self.made == 0 {
-            tracing::warn!(job = %lease.job, "what became of a job could not be recorded yet: {error}");
-        }
-        self.made += 1;
-        self.refused += u32::from(!matches!(error, StoreError::Away(_)));
-        if shared.is_giving_up() || self.refused >= REFUSALS {
-            return false;
-        }
-        let pause = RETRY.saturating_mul(1 << (self.made - 1).min(4)).min(LONGEST_RETRY);
-        let mut phase = shared.stop.subscribe();
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            // For one last try.
-            _ = phase.wait_for(|phase| *phase >= Phase::GivingUp) => {}
-        }
-        true
     }
 }
 
@@ -364,37 +250,3 @@ pub fn decode(contract: &Contract, input: &Input) -> Result<Payload, Error> {
     }
     Ok(payload)
 }
-
-/// A chunk as readers of events see it.
-fn shown(chunk: &Chunk) -> Option<JobEvent> {
-    match chunk {
-        Chunk::Json(text) => serde_json::from_slice(text).ok().map(JobEvent::Chunk),
-        Chunk::Bytes(bytes) => Some(JobEvent::Chunk(String::from_utf8_lossy(bytes).into_owned().into())),
-        Chunk::Head(_) | Chunk::Progress(_) => None,
-    }
-}
-
-/// The longest part of an author's own error body that is kept.
-const KEPT: usize = 2000;
-
-fn answer(contract: &Contract, output: Output) -> Result<Answer, Error> {
-    let (content_type, body): (String, Bytes) = match output {
-        Output::Media { content_type, bytes } => (content_type, bytes),
-        Output::Files(files) => match files.only() {
-            Some(file) => (file.content_type.clone(), file.bytes.clone()),
-            None => (JSON.to_owned(), files.to_json()),
-        },
-        Output::Response { head, body } if head.status >= 400 => {
-            let text: String = String::from_utf8_lossy(&body).chars().take(KEPT).collect();
-            return Err(Error::pipeline(format!(
-                "the pipeline answered {}: {text}",
-                head.status
-            )));
-        }
-        Output::Response { head, body } => (head.media.unwrap_or_default(), body),
-        output => (JSON.to_owned(), contract.encode(output)?),
-    };
-    Ok(Answer { content_type, body })
-}
-
-const JSON: &str = "application/json";

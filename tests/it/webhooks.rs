@@ -3,13 +3,27 @@
 use std::path::Path;
 use std::time::Duration;
 
-use hostler::Server;
+use hostler::{Batch, Chunk, Contract, Error, Mount, Output, Pipeline, Schema, Server};
 use serde_json::{Value, json};
 
 use crate::support::{Fake, Reaction, Receiver, SECRET, TestServer, eventually, fake_mount, rightly_signed, settings};
 
 /// The first wait is below two seconds; the rest is for slow machines.
 const SOON: Duration = Duration::from_secs(10);
+
+/// Gives a piece of its answer, and in the same breath how far it is.
+struct Hasty;
+
+impl Pipeline for Hasty {
+    fn run(&mut self, batch: &mut Batch) -> Result<(), Error> {
+        for request in batch.iter_mut() {
+            drop(request.emit_blocking(Chunk::json("a piece")?));
+            request.progress(&json!({"step": 1}));
+            request.finish(Ok(Output::Chunks));
+        }
+        Ok(())
+    }
+}
 
 /// A server whose jobs are kept in `folder`, with settings of the test's own.
 async fn serve(folder: &Path, more: &[(&str, &str)]) -> TestServer {
@@ -18,6 +32,11 @@ async fn serve(folder: &Path, more: &[(&str, &str)]) -> TestServer {
     let built = Server::builder::<()>()
         .settings(settings)
         .pipeline(fake_mount("/fake", &Fake::default()))
+        .pipeline(Mount::new(
+            "/hasty",
+            Contract::json(Schema::any(), Schema::any()),
+            |_| Ok(Hasty),
+        ))
         .build()
         .unwrap();
     TestServer::library(built).await
@@ -27,10 +46,14 @@ const SIGNED: &[(&str, &str)] = &[("SERVER_WEBHOOK_SECRET", SECRET), ("SERVER_WE
 
 /// Asks for a job that tells `url` of `events`; gives its id.
 async fn submit(server: &TestServer, url: &str, events: &[&str]) -> String {
+    submit_to(server, "/fake", url, events).await
+}
+
+async fn submit_to(server: &TestServer, path: &str, url: &str, events: &[&str]) -> String {
     let body = json!({"row": 7, "webhook": url, "webhook_events": events});
     let answer = server
         .client
-        .post_with("/fake", &[("prefer", "respond-async")], body.to_string())
+        .post_with(path, &[("prefer", "respond-async")], body.to_string())
         .await;
     assert_eq!(answer.status, 202, "{}", answer.text());
     answer.json()["id"].as_str().unwrap().to_owned()
@@ -142,6 +165,18 @@ async fn events_come_in_order_and_only_the_last_is_posted_again() {
     delivery(&server, &id, is("delivered")).await;
     // A start that was lost is no dead letter.
     assert!(dead_letters(&server).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn progress_that_comes_together_with_a_piece_is_told() {
+    let (folder, receiver) = (tempfile::tempdir().unwrap(), Receiver::start().await);
+    let server = serve(folder.path(), SIGNED).await;
+    submit_to(&server, "/hasty", &receiver.url("/"), &["progress", "completed"]).await;
+    let posts = receiver.wait_for(2, SOON).await;
+    let types: Vec<_> = posts.iter().map(|post| post.json()["type"].clone()).collect();
+    assert_eq!(types, ["job.progress", "job.completed"]);
+    assert_eq!(posts[0].json()["data"]["progress"], json!({"step": 1}));
+    assert_eq!(posts[1].json()["data"]["output"], json!(["a piece"]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
