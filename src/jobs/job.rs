@@ -164,6 +164,28 @@ pub struct Job {
 }
 
 impl Job {
+    /// A job that has just been accepted.
+    pub fn queued(new: &NewJob) -> Self {
+        Self {
+            id: new.id,
+            model: new.model.clone(),
+            path: new.path.clone(),
+            status: Status::Queued,
+            input: new.input.clone(),
+            webhook: new.webhook.clone(),
+            upload_webhook: new.upload_webhook.clone(),
+            created: new.created,
+            started: None,
+            finished: None,
+            attempts: 0,
+            losses: 0,
+            interruptions: 0,
+            progress: None,
+            cancelling: false,
+            outcome: None,
+        }
+    }
+
     /// Bytes of its input and its output.
     pub fn size(&self) -> usize {
         let output = match &self.outcome {

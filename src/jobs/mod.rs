@@ -11,30 +11,35 @@ pub mod redis;
 mod run;
 mod runner;
 mod running;
+mod shared;
 pub mod store;
+mod submission;
+mod telling;
 mod tend;
 mod view;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::sync::{Mutex, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use uuid::Uuid;
 
 pub use run::decode;
+pub use submission::{Accepted, Submission, field_fault};
 pub use view::{Detail, JobView, Media};
 
-use crate::error::{Error, Fault, Kind};
+use crate::error::{Error, Kind};
 use crate::service::{Route, Service};
 use crate::upload::Uploader;
 use crate::webhook::{Client, Secret};
 use deliver::Deliverer;
-use job::{Idempotency, Input, Job, JobId, NewJob, Outcome, Status, Webhook, WebhookEvent};
+use job::{Idempotency, Job, JobId, NewJob, Outcome};
 use running::Running;
-use sha2::{Digest, Sha256};
-use store::{Cancelled, Delivery, Filter, Inserted, JobEvent, JobStore, NewDelivery};
+use shared::{Phase, Shared, now};
+use store::{Cancelled, Delivery, Filter, Inserted, JobEvent, JobStore};
+use submission::STOPPING;
+use telling::ending;
 
 /// How jobs are kept.
 #[derive(Clone, Debug)]
@@ -43,40 +48,6 @@ pub struct JobSettings {
     pub ttl: Duration,
     /// Unfinished jobs of one model.
     pub backlog: usize,
-}
-
-/// A job that is to be accepted, as a client sent it.
-pub struct Submission {
-    pub input: Input,
-    pub webhook: Option<Webhook>,
-    pub upload_webhook: Option<String>,
-    /// The client's own name for this job.
-    pub idempotency_key: Option<String>,
-}
-
-/// Hashing more than this takes long enough for others to notice.
-const HEAVY: usize = 1024 * 1024;
-const STOPPING: &str = "the server is shutting down; send the job to another instance";
-
-impl Submission {
-    async fn digest(&self, path: &str) -> Result<[u8; 32], Error> {
-        if self.input.body.len() < HEAVY {
-            let upload_webhook = self.upload_webhook.as_deref();
-            return Ok(digest(path, &self.input, self.webhook.as_ref(), upload_webhook));
-        }
-        let (path, input) = (path.to_owned(), self.input.clone());
-        let (webhook, upload_webhook) = (self.webhook.clone(), self.upload_webhook.clone());
-        let hash = move || digest(&path, &input, webhook.as_ref(), upload_webhook.as_deref());
-        let hashed = tokio::task::spawn_blocking(hash).await;
-        hashed.map_err(|_| Error::new(Kind::NotReady, STOPPING))
-    }
-}
-
-/// A job that was accepted, now or before.
-pub struct Accepted {
-    pub job: Job,
-    /// False where the key of the submission had brought this job before.
-    pub new: bool,
 }
 
 /// The jobs of this server.
@@ -92,29 +63,6 @@ pub struct Jobs {
 pub struct Webhooks {
     pub client: Client,
     pub secret: Option<Secret>,
-}
-
-/// What runners, the keeper of leases and the front share.
-struct Shared {
-    store: Arc<dyn JobStore>,
-    service: Arc<Service>,
-    settings: JobSettings,
-    /// Brings files of answers where they are wanted.
-    uploader: Uploader,
-    running: Running,
-    stop: watch::Sender<Phase>,
-}
-
-/// How far the server is with its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Phase {
-    Serving,
-    /// Runners take no more jobs; what runs may end.
-    Finishing,
-    /// What still runs is put back.
-    GivingUp,
-    /// Nothing is recorded any more.
-    Over,
 }
 
 /// How long putting back may take.
@@ -290,104 +238,4 @@ impl Jobs {
             drop(deliverer.await);
         }
     }
-}
-
-impl Shared {
-    fn phase(&self) -> Phase {
-        *self.stop.borrow()
-    }
-
-    fn is_giving_up(&self) -> bool {
-        self.phase() >= Phase::GivingUp
-    }
-
-    /// Waits for something, but not past the moment when the server begins to stop.
-    async fn or_stop<T>(&self, what: impl Future<Output = T>) -> Option<T> {
-        let mut phase = self.stop.subscribe();
-        tokio::select! {
-            done = what => Some(done),
-            _ = phase.wait_for(|phase| *phase != Phase::Serving) => None,
-        }
-    }
-
-    /// Waits for a while, but not past that moment.
-    async fn pause(&self, time: Duration) {
-        self.or_stop(tokio::time::sleep(time)).await;
-    }
-}
-
-/// Wall-clock time, as stores keep it: to the millisecond.
-fn now() -> Timestamp {
-    let now = Timestamp::now();
-    Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
-}
-
-/// Of all that a request says of its job: the same key with another webhook is another request, too.
-fn digest(path: &str, input: &Input, webhook: Option<&Webhook>, upload_webhook: Option<&str>) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    let query = input.about.query.as_deref().unwrap_or_default();
-    let url = webhook.map_or("", |hook| hook.url.as_str());
-    let events = webhook.iter().flat_map(|hook| &hook.events);
-    let events: Vec<&str> = events.map(|event| event.name()).collect();
-    let (events, upload) = (events.join(","), upload_webhook.unwrap_or_default());
-    for part in [path, query, url, events.as_str(), upload] {
-        hash.update((part.len() as u64).to_le_bytes());
-        hash.update(part);
-    }
-    hash.update(&input.body);
-    hash.finalize().into()
-}
-
-/// What a webhook is told of a job's end, where one wants to know.
-fn ending(job: &Job, outcome: &Outcome, at: Timestamp) -> Option<NewDelivery> {
-    let ended = Job {
-        status: outcome.status(),
-        finished: Some(at),
-        outcome: Some(outcome.clone()),
-        ..job.clone()
-    };
-    delivery(&ended, WebhookEvent::Completed, None, at)
-}
-
-/// A delivery about a job as it stands; `number` tells events of a run apart that come more than once.
-fn delivery(job: &Job, event: WebhookEvent, number: Option<u32>, at: Timestamp) -> Option<NewDelivery> {
-    let webhook = job.webhook.as_ref().filter(|hook| hook.events.contains(&event))?;
-    // Another run counts anew, and what it tells is news.
-    let number = number.map(|n| format!("_{}_{n}", job.attempts)).unwrap_or_default();
-    Some(NewDelivery {
-        id: format!("{}_{}{number}", job.id, event.name()),
-        url: webhook.url.clone(),
-        body: view::told(job, event, at),
-        terminal: event == WebhookEvent::Completed,
-        skippable: event == WebhookEvent::Progress,
-    })
-}
-
-impl Job {
-    /// A job that has just been accepted.
-    fn queued(new: &NewJob) -> Self {
-        Self {
-            id: new.id,
-            model: new.model.clone(),
-            path: new.path.clone(),
-            status: Status::Queued,
-            input: new.input.clone(),
-            webhook: new.webhook.clone(),
-            upload_webhook: new.upload_webhook.clone(),
-            created: new.created,
-            started: None,
-            finished: None,
-            attempts: 0,
-            losses: 0,
-            interruptions: 0,
-            progress: None,
-            cancelling: false,
-            outcome: None,
-        }
-    }
-}
-
-/// A fault of a field of a submission.
-pub fn field_fault(field: &str, message: impl Into<String>) -> Error {
-    Error::faults(vec![Fault::at(&[field], message, "value")])
 }

@@ -10,8 +10,9 @@ use serde_json::Value;
 
 use super::job::{Failure, Input, Job, MOST_INTERRUPTIONS, MOST_LOSSES, Outcome, Status, WebhookEvent, timeout};
 use super::running::Calls;
+use super::shared::{Phase, Shared, now};
 use super::store::{Claim, JobEvent, Lease, Return};
-use super::{Phase, Shared, delivery, now};
+use super::telling::delivery;
 use crate::contract::Contract;
 use crate::error::{Error, Kind};
 use crate::payload::{Output, Payload, Raw};

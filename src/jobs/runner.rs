@@ -8,8 +8,8 @@ use futures_util::FutureExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::run::{Run, put_back};
+use super::shared::{Phase, Shared};
 use super::store::{Claim, Return};
-use super::{Phase, Shared};
 use crate::service::Model;
 
 /// How often a model that is not ready is looked at.

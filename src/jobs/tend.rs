@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::shared::{Phase, Shared, now};
 use super::store::Kept;
-use super::{Phase, Shared, now};
 
 /// No lease is looked after less often, so that the end of a job is asked for soon.
 const SLOWEST: Duration = Duration::from_secs(1);

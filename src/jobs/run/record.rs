@@ -5,8 +5,9 @@ use std::time::Duration;
 use super::{Run, failed};
 use crate::error::Kind;
 use crate::jobs::job::Outcome;
+use crate::jobs::shared::{Phase, Shared, now};
 use crate::jobs::store::{Ending, Lease, Return};
-use crate::jobs::{Phase, Shared, ending, now};
+use crate::jobs::telling::ending;
 use crate::service::decoding;
 use crate::store::StoreError;
 
