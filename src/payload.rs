@@ -3,6 +3,7 @@
 //! A leaf: knows no protocol and no model.
 
 mod files;
+mod raw;
 
 use std::any::Any;
 
@@ -11,6 +12,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub use files::{FileOutput, Files};
+pub use raw::{About, Raw};
 
 use crate::error::Error;
 use crate::tensor::Tensor;
@@ -25,20 +27,6 @@ pub enum Payload {
     Tensors(Tensors),
     /// The body as it was sent, for a pipeline that reads it itself.
     Raw(Raw),
-}
-
-/// A body as the client sent it, checked against its contract as far as that goes.
-#[derive(Clone, Debug, Default)]
-pub struct Raw {
-    pub body: Bytes,
-    /// Whether the pipeline reads what stands below.
-    pub told: bool,
-    pub content_type: Option<String>,
-    /// What follows the question mark.
-    pub query: Option<String>,
-    pub headers: Vec<(String, String)>,
-    /// Media types the client takes.
-    pub accept: Vec<String>,
 }
 
 /// The tensors of one request.

@@ -8,9 +8,29 @@ use serde_json::Value;
 use super::form::Form;
 use super::{Contract, essence, tensor_json, tensor_raw};
 use crate::error::{Error, Fault, Kind};
-use crate::payload::{Output, Payload, Raw};
+use crate::payload::{About, Output, Payload, Raw};
 
 impl Contract {
+    /// The input of a request: its body decoded, by its media type where that is one of [`Contract::bodies`], and with
+    /// it what the request says beside it, where the pipeline reads that.
+    ///
+    /// # Errors
+    /// As [`Contract::decode_body`] and [`Contract::decode_media`].
+    pub fn decode_request(&self, body: Bytes, about: About) -> Result<Payload, Error> {
+        let media = about.content_type.as_deref().filter(|_| !self.reads_media());
+        if media.is_some_and(|media| self.bodies.take(media)) {
+            let about = Some(Box::new(about));
+            return self.decode_media(Raw { body, about });
+        }
+        let mut input = self.decode_body(body)?;
+        if let Payload::Raw(raw) = &mut input
+            && let Some(said) = &mut raw.about
+        {
+            **said = about;
+        }
+        Ok(input)
+    }
+
     /// Decodes a JSON body.
     ///
     /// # Errors
@@ -45,14 +65,11 @@ impl Contract {
             // It must be JSON, and nobody needs its value.
             read_json::<IgnoredAny>(&body)?;
         }
-        Ok(Payload::Raw(Raw {
-            body,
-            told: form.told,
-            ..Raw::default()
-        }))
+        let about = form.told.then(Box::default);
+        Ok(Payload::Raw(Raw { body, about }))
     }
 
-    /// Decodes a body of one of the media types of [`Contract::bodies`].
+    /// Decodes a body of one of the media types of [`Contract::bodies`]; which one is told beside it.
     ///
     /// # Errors
     /// What is wrong with the body; unsupported media type where the contract has no such bodies.
@@ -61,7 +78,7 @@ impl Contract {
             Form::Tensors(signature) => tensor_raw::decode(signature, raw.body).map(Payload::Tensors),
             Form::Typed { media: Some(read), .. } => read(raw).map(Payload::Typed),
             // It goes on as it came, with what is needed to read it.
-            Form::Raw(_) => Ok(Payload::Raw(Raw { told: true, ..raw })),
+            Form::Raw(_) => Ok(Payload::Raw(raw)),
             Form::Typed { media: None, .. } | Form::Json => Err(Error::new(
                 Kind::UnsupportedMediaType,
                 "this model takes JSON; send Content-Type: application/json",
@@ -139,7 +156,7 @@ mod tests {
     use serde::Serialize;
     use utoipa::ToSchema;
 
-    use super::super::{FromMedia, Schema};
+    use super::super::{FromMedia, RawForm, Schema};
     use super::*;
     use crate::payload::ResponseHead;
 
@@ -199,10 +216,13 @@ mod tests {
 
     #[test]
     fn a_typed_contract_reads_bodies_of_its_own_media_types() {
+        let about = || About {
+            content_type: Some("text/markdown".into()),
+            ..About::default()
+        };
         let raw = || Raw {
             body: Bytes::from_static(b"why?"),
-            content_type: Some("text/markdown".into()),
-            ..Raw::default()
+            about: Some(Box::new(about())),
         };
         let contract = Contract::typed::<Question, Answer>().with_media::<Question>();
         assert!(contract.bodies.take("Text/Markdown; charset=utf-8") && !contract.bodies.take("text/html"));
@@ -212,9 +232,37 @@ mod tests {
         let Payload::Raw(sent) = contract.forwarded().decode_media(raw()).unwrap() else {
             panic!("not raw");
         };
-        assert!(sent.told && sent.body == "why?");
+        assert_eq!((sent.about.as_deref(), &sent.body[..]), (Some(&about()), &b"why?"[..]));
         let refused = Contract::typed::<Question, Answer>().decode_media(raw());
         assert_eq!(refused.err().unwrap().kind(), Kind::UnsupportedMediaType);
+    }
+
+    #[test]
+    fn what_stands_beside_a_body_decides_how_it_is_read_and_goes_to_who_reads_it() {
+        let about = |media: &str| About {
+            content_type: Some(media.to_owned()),
+            query: Some("top_k=2".to_owned()),
+            ..About::default()
+        };
+        let typed = Contract::typed::<Question, Answer>().with_media::<Question>();
+        for (body, media) in [
+            ("why?", "text/markdown"),
+            (r#"{"question":"why?"}"#, "application/json"),
+        ] {
+            let read = typed.decode_request(body.into(), about(media)).unwrap();
+            assert_eq!(read.into_typed::<Question>().unwrap().question, "why?", "{media}");
+        }
+        let raw = |form| Contract::raw(Schema::any(), Schema::any(), form);
+        let told = RawForm {
+            told: true,
+            ..RawForm::default()
+        };
+        for (form, expected) in [(told, Some(about("text/json"))), (RawForm::default(), None)] {
+            let Ok(Payload::Raw(read)) = raw(form).decode_request("{}".into(), about("text/json")) else {
+                panic!("not raw");
+            };
+            assert_eq!(read.about.as_deref(), expected.as_ref());
+        }
     }
 
     #[test]

@@ -163,11 +163,21 @@ impl Contract {
     }
 
     /// What the pipeline wants of bodies it reads itself.
-    pub const fn raw_form(&self) -> Option<RawForm> {
+    const fn raw_form(&self) -> Option<RawForm> {
         match self.form {
             Form::Raw(form) => Some(form),
             Form::Typed { .. } | Form::Json | Form::Tensors(_) => None,
         }
+    }
+
+    /// Whether the pipeline looks at media types itself: bodies of every one go on as they came.
+    pub fn reads_media(&self) -> bool {
+        self.raw_form().is_some_and(|form| form.any || form.told)
+    }
+
+    /// Whether the pipeline reads what a request says beside its body.
+    pub fn reads_about(&self) -> bool {
+        self.raw_form().is_some_and(|form| form.told)
     }
 
     /// The contract of a tensor model.

@@ -108,9 +108,10 @@ impl<'a> Exchange<'a> {
     /// # Errors
     /// A media type that is not taken, a deadline that is no number, a body that is too large or breaks off.
     pub async fn read(&self, headers: &HeaderMap, body: Body, contract: &Contract) -> Result<Read, Error> {
-        let media = match contract.raw_form() {
-            Some(raw) if raw.any || raw.told => None,
-            _ => body::media(headers, &contract.bodies)?,
+        let media = if contract.reads_media() {
+            None
+        } else {
+            body::media(headers, &contract.bodies)?
         };
         let timeout = timeout(headers)?;
         let body = body::read(headers, body, self.front.max_body).await?;

@@ -10,15 +10,16 @@ use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{Method, Response, header};
 use axum::response::IntoResponse;
+use bytes::Bytes;
 use serde_json::json;
 
 use super::exchange::{Delivery, Exchange, Protocol, Read, Reading, decoding};
 use super::files::Accept;
-use super::request::{Told, Wanted, wanted};
+use super::request::{Wanted, about, wanted};
 use super::router::Front;
 use super::{events, jobs, shaped, websocket};
 use crate::error::{Error, Kind};
-use crate::payload::{Payload, Raw};
+use crate::payload::Payload;
 use crate::service::{Pending, Route};
 
 /// Every path that is no fixed route: a model's endpoint, or nothing.
@@ -82,31 +83,18 @@ async fn call(front: &Arc<Front>, request: Request, exchange: &mut Exchange<'_>)
     exchange.run(&route, input, timeout, reading).await
 }
 
-/// Decodes a body, and adds what the pipeline wants to know of the request.
+/// Decodes a body, with what the pipeline wants to know of the request.
 fn input(route: &Route, parts: &Parts, read: Read) -> Result<Payload, Error> {
-    let contract = route.contract();
-    let size = read.body.len();
-    let mut input = match read.media {
-        Some(media) => contract.decode_media(Raw {
-            body: read.body,
-            content_type: Some(media),
-            query: parts.uri.query().map(str::to_owned),
-            ..Raw::default()
-        })?,
-        // A request with a verb that brings no body.
-        None if size == 0 && parts.method != Method::POST => contract.decode_body("{}".into())?,
-        None => decoding(size, || contract.decode_body(read.body))?,
-    };
-    if let Payload::Raw(raw) = &mut input
-        && raw.told
-    {
-        let told = Told::of(parts);
-        raw.content_type = told.content_type;
-        raw.query = told.query;
-        raw.accept = told.accept;
-        raw.headers = told.headers;
+    let (contract, mut body) = (route.contract(), read.body);
+    let (size, is_json) = (body.len(), read.media.is_none());
+    // A verb that brings no body.
+    if is_json && size == 0 && parts.method != Method::POST {
+        body = Bytes::from_static(b"{}");
     }
-    Ok(input)
+    let about = about(parts, contract, read.media);
+    // What is no JSON is not looked at here.
+    let long = if is_json { size } else { 0 };
+    decoding(long, || contract.decode_request(body, about))
 }
 
 /// Sees a request through whose client has been answered.

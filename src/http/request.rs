@@ -7,7 +7,9 @@ use std::time::Duration;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 
+use crate::contract::Contract;
 use crate::error::{Error, Kind};
+use crate::payload::About;
 
 pub const REQUEST_ID: &str = "x-request-id";
 /// Banana's clients send theirs under this name.
@@ -89,27 +91,27 @@ pub fn accepted(headers: &HeaderMap) -> impl Iterator<Item = String> + '_ {
         .filter(|range| !range.is_empty())
 }
 
-/// What a request says beside its body, for a pipeline that reads it.
-pub struct Told {
-    pub content_type: Option<String>,
-    /// What follows the question mark.
-    pub query: Option<String>,
-    pub headers: Vec<(String, String)>,
-    pub accept: Vec<String>,
-}
-
-impl Told {
-    pub fn of(parts: &Parts) -> Self {
-        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-        let headers = parts.headers.iter();
-        Self {
-            content_type: parts.headers.get(header::CONTENT_TYPE).map(text),
-            query: parts.uri.query().map(str::to_owned),
-            headers: headers
-                .map(|(name, value)| (name.as_str().to_owned(), text(value)))
-                .collect(),
-            accept: accepted(&parts.headers).collect(),
-        }
+/// What a request says beside its body, as far as that is read: all of it by a pipeline that wants it, else the query
+/// with a body of a media type of the contract's own. Headers may hold credentials and go to nobody else.
+pub fn about(parts: &Parts, contract: &Contract, media: Option<String>) -> About {
+    if !contract.reads_about() {
+        let query = media.as_ref().and(parts.uri.query());
+        return About {
+            query: query.map(str::to_owned),
+            content_type: media,
+            ..About::default()
+        };
+    }
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let headers = parts.headers.iter();
+    About {
+        content_type: parts.headers.get(header::CONTENT_TYPE).map(text),
+        query: parts.uri.query().map(str::to_owned),
+        headers: headers
+            .map(|(name, value)| (name.as_str().to_owned(), text(value)))
+            .collect(),
+        accept: accepted(&parts.headers).collect(),
+        ..About::default()
     }
 }
 

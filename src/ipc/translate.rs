@@ -44,15 +44,15 @@ pub fn send(
 }
 
 fn told<'a>(meta: &mut CallMeta<'a>, raw: &'a Raw, id: &'a str) {
-    if !raw.told {
+    let Some(about) = raw.about.as_deref() else {
         return;
-    }
+    };
     meta.id = Some(Cow::Borrowed(id));
-    meta.content_type = raw.content_type.as_deref().map(Cow::Borrowed);
-    meta.query = raw.query.as_deref().map(Cow::Borrowed);
-    meta.accept = raw.accept.iter().map(|a| Cow::Borrowed(a.as_str())).collect();
+    meta.content_type = about.content_type.as_deref().map(Cow::Borrowed);
+    meta.query = about.query.as_deref().map(Cow::Borrowed);
+    meta.accept = about.accept.iter().map(|a| Cow::Borrowed(a.as_str())).collect();
     let pair = |(name, value): &'a (String, String)| (Cow::Borrowed(name.as_str()), Cow::Borrowed(value.as_str()));
-    meta.headers = raw.headers.iter().map(pair).collect();
+    meta.headers = about.headers.iter().map(pair).collect();
 }
 
 fn written(meta: &CallMeta<'_>) -> io::Result<Vec<u8>> {

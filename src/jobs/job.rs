@@ -12,6 +12,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::error::{Error, Fault, Kind};
+pub use crate::payload::About;
 
 /// Ids are UUIDs of version 7 (RFC 9562): they sort by the time they were made at.
 pub type JobId = Uuid;
@@ -64,23 +65,11 @@ pub struct Input {
     pub about: About,
 }
 
-/// What a request says beside its body.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct About {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub content_type: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub query: Option<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub headers: Vec<(String, String)>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub accept: Vec<String>,
-    /// What the client grants a run, in milliseconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub timeout_ms: Option<u64>,
-    /// The id of the request that brought the job.
-    #[serde(default)]
-    pub request_id: String,
+impl Input {
+    /// How long the client lets a run take.
+    pub fn timeout(&self) -> Option<Duration> {
+        self.about.timeout_ms.map(Duration::from_millis)
+    }
 }
 
 /// Who is told of a job, and of what.
@@ -260,11 +249,3 @@ pub const MOST_LOSSES: u32 = 3;
 /// something else than the job that happened to run; not without end, since a crash of native code takes the server
 /// with it.
 pub const MOST_INTERRUPTIONS: u32 = 10;
-
-/// How long a run may take where neither the client nor the model says.
-pub const fn timeout(about: &About) -> Option<Duration> {
-    match about.timeout_ms {
-        Some(ms) => Some(Duration::from_millis(ms)),
-        None => None,
-    }
-}

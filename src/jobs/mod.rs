@@ -25,7 +25,6 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use uuid::Uuid;
 
-pub use run::decode;
 pub use submission::{Accepted, Submission, field_fault};
 pub use view::{Detail, JobView, Media};
 

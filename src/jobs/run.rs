@@ -8,14 +8,13 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use super::job::{Failure, Input, Job, MOST_INTERRUPTIONS, MOST_LOSSES, Outcome, Status, WebhookEvent, timeout};
+use super::job::{Failure, Job, MOST_INTERRUPTIONS, MOST_LOSSES, Outcome, Status, WebhookEvent};
 use super::running::Calls;
 use super::shared::{Phase, Shared, now};
 use super::store::{Claim, JobEvent, Lease, Return};
 use super::telling::delivery;
-use crate::contract::Contract;
 use crate::error::{Error, Kind};
-use crate::payload::{Output, Payload, Raw};
+use crate::payload::Output;
 use crate::pipeline::{Event, Final};
 use crate::service::{Call, Pending, Route, decoding};
 use crate::upload::Wish;
@@ -109,11 +108,11 @@ impl<'a> Run<'a> {
     }
 
     fn submit(&self, route: &Route) -> Result<Pending, Error> {
-        let input = &self.job.input;
-        let input = decoding(input.body.len(), || decode(route.contract(), input))?;
+        let (body, about) = (self.job.input.body.clone(), self.job.input.about.clone());
+        let input = decoding(body.len(), || route.contract().decode_request(body, about))?;
         let call = Call {
             id: Some(self.job.input.about.request_id.as_str().into()),
-            timeout: timeout(&self.job.input.about),
+            timeout: self.job.input.timeout(),
             priority: Priority::Job {
                 // Who died with others beside it is tried by itself: it may have been the one that killed them.
                 alone: self.job.losses > 0,
@@ -223,31 +222,4 @@ fn failed(kind: Kind, message: String) -> Outcome {
 fn poison() -> Outcome {
     let told = format!("it ended its replica {MOST_LOSSES} times, and is not tried again");
     failed(Kind::ReplicaLost, told)
-}
-
-/// Decodes the input as the front does with that of an interactive request.
-///
-/// # Errors
-/// What the contract says against it.
-pub fn decode(contract: &Contract, input: &Input) -> Result<Payload, Error> {
-    let about = &input.about;
-    let media = about.content_type.as_ref().filter(|sent| contract.bodies.take(sent));
-    let mut payload = match media {
-        Some(media) => contract.decode_media(Raw {
-            body: input.body.clone(),
-            content_type: Some(media.clone()),
-            query: about.query.clone(),
-            ..Raw::default()
-        })?,
-        None => contract.decode_body(input.body.clone())?,
-    };
-    if let Payload::Raw(raw) = &mut payload
-        && raw.told
-    {
-        raw.content_type.clone_from(&about.content_type);
-        raw.query.clone_from(&about.query);
-        raw.headers.clone_from(&about.headers);
-        raw.accept.clone_from(&about.accept);
-    }
-    Ok(payload)
 }

@@ -13,10 +13,11 @@ use crate::contract::Contract;
 use crate::error::{Error, Fault, Kind};
 use crate::http::exchange::{Exchange, Read, decoding};
 use crate::http::fields::{self, Fields};
-use crate::http::request::Told;
+use crate::http::request::about;
 use crate::http::router::Front;
-use crate::jobs::job::{About, Input, Webhook, WebhookEvent};
+use crate::jobs::job::{Input, Webhook, WebhookEvent};
 use crate::jobs::{self, Accepted, Submission};
+use crate::payload::About;
 use crate::service::Route;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -58,7 +59,7 @@ pub async fn submit(
     let (input, fields) = decoding(read.body.len(), || {
         let (input, fields) = input(contract, parts, read, exchange.id())?;
         // The value is made anew for the run; here it is only known to be one.
-        jobs::decode(contract, &input)?;
+        contract.decode_request(input.body.clone(), input.about.clone())?;
         Ok::<_, Error>((input, fields))
     })?;
     let submission = Submission {
@@ -82,21 +83,11 @@ fn input(contract: &Contract, parts: &Parts, read: Read, request_id: &str) -> Re
         None => fields::take(read.body, contract)?,
     };
     let timeout = read.timeout.map(|timeout| timeout.as_millis().max(1));
-    let mut about = About {
-        query: read.media.as_ref().and(parts.uri.query()).map(str::to_owned),
-        content_type: read.media,
+    let about = About {
         timeout_ms: timeout.map(|ms| ms.try_into().unwrap_or(u64::MAX)),
         request_id: request_id.to_owned(),
-        ..About::default()
+        ..about(parts, contract, read.media)
     };
-    // Headers may hold credentials: they are kept for a pipeline that reads them, and for no other.
-    if contract.raw_form().is_some_and(|form| form.told) {
-        let told = Told::of(parts);
-        about.content_type = told.content_type;
-        about.query = told.query;
-        about.headers = told.headers;
-        about.accept = told.accept;
-    }
     Ok((Input { body, about }, fields))
 }
 

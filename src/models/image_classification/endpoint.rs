@@ -107,7 +107,7 @@ impl FromMedia for Classify {
     const ABOUT: &'static str = "The image's file. `top_k` and `function_to_apply` may stand in the query string.";
 
     fn from_media(raw: Raw) -> Result<Self, Error> {
-        let query = raw.query.unwrap_or_default();
+        let query = raw.about.and_then(|about| about.query).unwrap_or_default();
         let field = |(name, value): (Cow<'_, str>, Cow<'_, str>)| {
             // Numbers and null are what they look like, everything else is text.
             let value = serde_json::from_str(&value).unwrap_or_else(|_| Value::from(&*value));
@@ -181,12 +181,16 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
+    use crate::payload::About;
 
     fn read(query: &str) -> Result<Classify, Error> {
+        let about = About {
+            query: Some(query.to_owned()),
+            ..About::default()
+        };
         Classify::from_media(Raw {
             body: Bytes::from_static(b"file"),
-            query: Some(query.to_owned()),
-            ..Raw::default()
+            about: Some(Box::new(about)),
         })
     }
 
