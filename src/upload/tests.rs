@@ -1,4 +1,4 @@
-//! Uploads to a folder. Clouds and receivers are in `tests/it/uploads.rs`.
+//! Uploads to a folder. Clouds and receivers are in `tests/it/uploads`.
 
 use std::path::{Path as FilePath, PathBuf};
 

@@ -8,6 +8,7 @@ use hostler::{Builder, Error, Kind, Server, ToSchema};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
+use crate::support::jobs::{becomes, submit_with};
 use crate::support::{Client, TestServer, eventually, settings};
 
 /// Serves handlers whose jobs are kept in a folder of their own.
@@ -19,21 +20,9 @@ async fn serve(handlers: impl FnOnce(Builder<()>) -> Builder<()>) -> (TestServer
     (server, folder)
 }
 
+/// Asks for a job whose run may take so many seconds.
 async fn submit(client: &Client, path: &str, body: &Value, seconds: &str) -> String {
-    let headers = [("prefer", "respond-async"), ("x-request-timeout", seconds)];
-    let answer = client.post_with(path, &headers, body.to_string()).await;
-    assert_eq!(answer.status, 202, "{}", answer.text());
-    answer.json()["id"].as_str().unwrap().to_owned()
-}
-
-async fn becomes(client: &Client, id: &str, status: &str) -> Value {
-    let mut last = Value::Null;
-    eventually(&format!("the job is {status}"), async || {
-        last = client.get(&format!("/jobs/{id}")).await.ok();
-        last["status"] == status
-    })
-    .await;
-    last
+    submit_with(client, path, &[("x-request-timeout", seconds)], body).await
 }
 
 #[derive(Deserialize, ToSchema)]

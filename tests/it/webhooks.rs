@@ -6,7 +6,9 @@ use std::time::Duration;
 use hostler::{Batch, Chunk, Contract, Error, Mount, Output, Pipeline, Schema, Server};
 use serde_json::{Value, json};
 
-use crate::support::{Fake, Reaction, Receiver, SECRET, TestServer, eventually, fake_mount, rightly_signed, settings};
+use crate::support::{
+    Fake, Reaction, Receiver, SECRET, TestServer, eventually, fake_mount, jobs, rightly_signed, settings,
+};
 
 /// The first wait is below two seconds; the rest is for slow machines.
 const SOON: Duration = Duration::from_secs(10);
@@ -51,23 +53,14 @@ async fn submit(server: &TestServer, url: &str, events: &[&str]) -> String {
 
 async fn submit_to(server: &TestServer, path: &str, url: &str, events: &[&str]) -> String {
     let body = json!({"row": 7, "webhook": url, "webhook_events": events});
-    let answer = server
-        .client
-        .post_with(path, &[("prefer", "respond-async")], body.to_string())
-        .await;
-    assert_eq!(answer.status, 202, "{}", answer.text());
-    answer.json()["id"].as_str().unwrap().to_owned()
-}
-
-async fn job(server: &TestServer, id: &str) -> Value {
-    server.client.get(&format!("/jobs/{id}")).await.ok()
+    jobs::submit(&server.client, path, &body).await
 }
 
 /// What a job tells of its deliveries, once `done` holds of the last one.
 async fn delivery(server: &TestServer, id: &str, done: impl Fn(&Value) -> bool) -> Value {
     let mut last = Value::Null;
     eventually("the delivery is where it should be", async || {
-        let job = job(server, id).await;
+        let job = jobs::job(&server.client, id).await;
         last = job["webhooks"]
             .as_array()
             .and_then(|all| all.last())

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::TestServer;
 use crate::support::python::{copies, restarts};
+use crate::support::{TestServer, jobs};
 
 const ROWS: i64 = 60;
 /// The rows that are deadly.
@@ -18,13 +18,8 @@ async fn submit(server: &TestServer, path: &str, body: impl Fn(i64) -> Value) ->
     let mut ids = Vec::new();
     for row in 1..=ROWS {
         let deadly = DEADLY.contains(&row);
-        let body = body(if deadly { -row } else { row }).to_string();
-        let answer = server
-            .client
-            .post_with(path, &[("prefer", "respond-async")], body)
-            .await;
-        assert_eq!(answer.status, 202, "{}", answer.text());
-        ids.push((answer.json()["id"].as_str().unwrap().to_owned(), deadly));
+        let body = body(if deadly { -row } else { row });
+        ids.push((jobs::submit(&server.client, path, &body).await, deadly));
     }
     ids
 }

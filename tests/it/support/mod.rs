@@ -4,6 +4,7 @@
 mod binary;
 mod client;
 mod fake;
+pub mod jobs;
 pub mod python;
 mod receiver;
 #[path = "../../support/redis.rs"]
