@@ -105,7 +105,7 @@ impl WebhookEvent {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Idempotency {
     pub key: String,
-    /// SHA-256 of path and body: the same key with another digest is a mistake of the client.
+    /// SHA-256 of all that the request says of its job: the same key with another digest is a mistake of the client.
     pub digest: [u8; 32],
 }
 

@@ -41,15 +41,17 @@ pub struct Accepted {
     pub new: bool,
 }
 
-/// The same key with another webhook is another request, too.
+/// The same key with another webhook is another request, too, and so is one whose body is to be read as something else.
 fn digest(path: &str, input: &Input, webhook: Option<&Webhook>, upload_webhook: Option<&str>) -> [u8; 32] {
     let mut hash = Sha256::new();
     let query = input.about.query.as_deref().unwrap_or_default();
+    // None for JSON, under whichever name it came.
+    let media = input.about.content_type.as_deref().unwrap_or_default();
     let url = webhook.map_or("", |hook| hook.url.as_str());
     let events = webhook.iter().flat_map(|hook| &hook.events);
     let events: Vec<&str> = events.map(|event| event.name()).collect();
     let (events, upload) = (events.join(","), upload_webhook.unwrap_or_default());
-    for part in [path, query, url, events.as_str(), upload] {
+    for part in [path, query, media, url, events.as_str(), upload] {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
     }
@@ -60,4 +62,41 @@ fn digest(path: &str, input: &Input, webhook: Option<&Webhook>, upload_webhook: 
 /// A fault of a field of a submission.
 pub fn field_fault(field: &str, message: impl Into<String>) -> Error {
     Error::faults(vec![Fault::at(&[field], message, "value")])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jobs::job::WebhookEvent;
+    use crate::payload::About;
+
+    #[test]
+    fn all_that_a_request_says_of_its_job_tells_it_from_others() {
+        let input = |media: Option<&str>, query: Option<&str>, body: &'static str| Input {
+            body: body.into(),
+            about: About {
+                content_type: media.map(str::to_owned),
+                query: query.map(str::to_owned),
+                ..About::default()
+            },
+        };
+        let hook = |url: &str| Webhook {
+            url: url.to_owned(),
+            events: vec![WebhookEvent::Completed],
+        };
+        let first = digest("/m", &input(None, None, "x"), None, None);
+        assert_eq!(digest("/m", &input(None, None, "x"), None, None), first);
+        let others = [
+            digest("/n", &input(None, None, "x"), None, None),
+            digest("/m", &input(None, None, "y"), None, None),
+            digest("/m", &input(Some("image/png"), None, "x"), None, None),
+            digest("/m", &input(Some("image/webp"), None, "x"), None, None),
+            digest("/m", &input(None, Some("image/png"), "x"), None, None),
+            digest("/m", &input(None, None, "x"), Some(&hook("u")), None),
+            digest("/m", &input(None, None, "x"), None, Some("u")),
+        ];
+        for (i, one) in others.iter().enumerate() {
+            assert!(*one != first && !others[..i].contains(one), "{i}");
+        }
+    }
 }

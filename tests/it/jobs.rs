@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use hostler::contract::RawForm;
 use hostler::{Batch, Contract, Error, Mount, Output, Pipeline, Schema, Server, ToSchema};
 use serde::Deserialize;
 
@@ -60,7 +61,18 @@ impl Pipeline for Painter {
     }
 }
 
-/// A server whose jobs are kept in `folder`: handlers behind a gate, the fake, a painter.
+/// A pipeline that reads bodies itself, and their media types.
+fn reader() -> Mount {
+    let form = RawForm {
+        any: true,
+        told: true,
+        ..RawForm::default()
+    };
+    let contract = Contract::raw(Schema::any(), Schema::any(), form);
+    Mount::new("/reader", contract, |_| Ok(Painter))
+}
+
+/// A server whose jobs are kept in `folder`: handlers behind a gate, the fake, a painter, a reader.
 async fn serve(folder: &Path, gate: &Gate, more: &[(&str, &str)]) -> TestServer {
     let store = format!("file:{}", folder.join("jobs").display());
     let settings = settings(&[&[("SERVER_STORE_URL", store.as_str())][..], more].concat());
@@ -79,6 +91,7 @@ async fn serve(folder: &Path, gate: &Gate, more: &[(&str, &str)]) -> TestServer 
             "/painter",
             Contract::json(Schema::any(), Schema::any()),
             |_| Ok(Painter),
-        ));
+        ))
+        .pipeline(reader());
     TestServer::library(server.build().unwrap()).await
 }

@@ -165,6 +165,24 @@ async fn a_key_that_is_sent_again_brings_the_same_job() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_belongs_to_the_media_type_that_its_body_was_sent_as() {
+    let (folder, gate) = (tempfile::tempdir().unwrap(), Gate::default());
+    let server = serve(folder.path(), &gate, &[]).await;
+    let send = async |path: &str, key: &str, media: &str| {
+        let headers = [PREFER, ("idempotency-key", key), ("content-type", media)];
+        let answer = server.client.post_with(path, &headers, r#"{"n":1}"#).await;
+        (answer.status, answer.header("idempotent-replayed") == "true")
+    };
+    assert_eq!(send("/reader", "k", "text/csv").await, (202, false));
+    assert_eq!(send("/reader", "k", "text/csv").await, (202, true));
+    assert_eq!(send("/reader", "k", "text/html").await, (409, false));
+    // JSON is JSON, whatever a tool calls it.
+    assert_eq!(send("/gated", "j", "application/json").await, (202, false));
+    assert_eq!(send("/gated", "j", "text/plain").await, (202, true));
+    gate.open();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_full_backlog_refuses_at_once() {
     let (folder, gate) = (tempfile::tempdir().unwrap(), Gate::default());
     let server = serve(folder.path(), &gate, &[("SERVER_JOB_BACKLOG", "2")]).await;
