@@ -19,7 +19,8 @@ use crate::jobs::job::WebhookEvent;
 
 const WEBHOOK: &str = "webhook";
 const EVENTS: &str = "webhook_events";
-const UPLOAD: &str = "upload_webhook";
+/// Where files of the answer are posted.
+pub const UPLOAD: &str = "upload_webhook";
 /// All names have the first in them, unless they have one of the others: its letters as JSON may escape them. A body
 /// without any of these has none of the fields.
 const IN_ALL: [&[u8]; 3] = [b"webhook", br"\u006", br"\u007"];
@@ -53,8 +54,17 @@ pub fn take_upload(body: Bytes, contract: &Contract) -> Result<(Bytes, Option<St
     Ok((body, fields.upload_webhook))
 }
 
+/// Whether `upload_webhook` may stand somewhere in a body, and is no field of the model's own.
+pub fn may_ask_for_upload(body: &[u8], contract: &Contract) -> bool {
+    may_have_any(body) && !declares(&contract.input, UPLOAD)
+}
+
+fn may_have_any(body: &[u8]) -> bool {
+    IN_ALL.iter().any(|part| memmem::find(body, part).is_some())
+}
+
 fn take_some(body: Bytes, contract: &Contract, names: &[&str]) -> Result<(Bytes, Fields), Error> {
-    if IN_ALL.iter().all(|part| memmem::find(&body, part).is_none()) {
+    if !may_have_any(&body) {
         return Ok((body, Fields::default()));
     }
     let text = body.clone();

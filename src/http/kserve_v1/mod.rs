@@ -3,6 +3,7 @@
 //! A model's first endpoint is the one that is meant. Lists of models answer OpenAI's clients too.
 
 mod asked;
+mod nested;
 mod predictions;
 
 use std::sync::Arc;
@@ -99,6 +100,9 @@ async fn dispatch(
     let upload_webhook = exchange.take_upload(&mut read, route.endpoint())?;
     if generate {
         return lines(route, &read, upload_webhook, exchange).await;
+    }
+    if route.endpoint().uploads() {
+        decoding(read.body.len(), || nested::refuse_uploads(route.contract(), &read.body))?;
     }
     predict(route, &read, upload_webhook, exchange).await
 }

@@ -1,6 +1,6 @@
 //! Files posted to addresses that requests name, in the form of kserve-helper.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{LOOPBACK, PNG, all, fetched, serve, serve_with_folder};
 use crate::support::python::{copies, with_packages};
@@ -159,6 +159,27 @@ async fn an_address_that_is_not_public_is_refused_before_anything_runs() {
     }
     let answer = server.client.post("/painter", &json!({"upload_webhook": 3})).await;
     assert_eq!(answer.status, 422);
+    assert!(receiver.posts().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_address_at_the_top_serves_all_instances_and_in_one_of_them_it_is_refused() {
+    let receiver = Receiver::start().await;
+    receiver.always(Reaction::Upload);
+    let server = serve(&[LOOPBACK]).await;
+    let url = receiver.url("/upload");
+    let predict = async |body: Value| server.client.post("/v1/models/painter:predict", &body).await;
+    let told = predict(json!({"instances": [{}, {"as": "list"}], "upload_webhook": url}))
+        .await
+        .ok();
+    assert_eq!(told["predictions"][0]["output"], json!(["https://files/picture 0.png"]));
+    assert_eq!(told["predictions"][1]["output"].as_array().unwrap().len(), 2);
+    assert_eq!(receiver.take().len(), 3);
+
+    let refused = predict(json!({"instances": [{}, {"upload_webhook": url}]})).await;
+    assert_eq!(refused.status, 400, "{}", refused.text());
+    let place = json!(["body", "instances", "1", "upload_webhook"]);
+    assert_eq!(refused.json()["detail"][0]["loc"], place);
     assert!(receiver.posts().is_empty());
 }
 

@@ -14,7 +14,8 @@ use serde_json::value::RawValue;
 use crate::contract::{Contract, Schema, parse_json};
 use crate::error::Error;
 use crate::payload::Payload;
-use pieces::{decode, fields, list, not_a_list};
+use pieces::{decode, not_a_list};
+pub use pieces::{fields, list};
 use tensors::{columns, rows};
 
 /// A body, decoded.
@@ -36,8 +37,8 @@ pub enum Shape {
     Columns,
 }
 
-const INSTANCES: &str = "instances";
-const INPUTS: &str = "inputs";
+pub const INSTANCES: &str = "instances";
+pub const INPUTS: &str = "inputs";
 
 /// Decodes a body.
 ///
