@@ -86,6 +86,23 @@ async fn every_model_has_a_path_for_jobs_but_where_its_author_has_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn kserve_v1_passes_over_the_preference_and_says_so() {
+    let (folder, gate) = (tempfile::tempdir().unwrap(), Gate::default());
+    let server = serve(folder.path(), &gate, &[]).await;
+    for body in [json!({"row": 5}), json!({"instances": [{"row": 5}]})] {
+        let path = "/v1/models/fake:predict";
+        let answer = server.client.post_with(path, &[PREFER], body.to_string()).await;
+        assert_eq!(
+            (answer.status, answer.header("preference-applied")),
+            (200, ""),
+            "{body}"
+        );
+        assert!(answer.text().contains("\"row\":5"), "{}", answer.text());
+    }
+    assert_eq!(server.client.get("/jobs").await.ok()["jobs"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_would_be_refused_is_refused_before_there_is_a_job() {
     let (folder, gate) = (tempfile::tempdir().unwrap(), Gate::default());
     let server = serve(folder.path(), &gate, &[("SERVER_MAX_BODY", "1000")]).await;
