@@ -102,7 +102,7 @@ impl Outlet {
             uploader: uploader.clone(),
             wish: Wish {
                 model: Arc::clone(&route.model.card.name),
-                id: None,
+                run: None,
                 webhook: upload_webhook,
                 responses: false,
                 started: now.checked_sub(took).unwrap_or(now),

@@ -17,7 +17,7 @@ use crate::error::{Error, Kind};
 use crate::payload::Output;
 use crate::pipeline::{Event, Final};
 use crate::service::{Call, Pending, Route, decoding};
-use crate::upload::Wish;
+use crate::upload::{JobRun, Wish};
 use crate::worker::Priority;
 use answer::answer;
 use given::Given;
@@ -156,8 +156,11 @@ impl<'a> Run<'a> {
     async fn bring_files_away(&self, output: Output, started: Instant) -> Result<Output, Error> {
         let wish = Wish {
             model: self.job.model.as_str().into(),
-            // A server that was given up may still be at it: no two runs write one key.
-            id: Some(format!("{}-{}", self.job.id, self.lease.attempt)),
+            run: Some(JobRun {
+                job: self.job.id.to_string(),
+                number: self.lease.attempt,
+                accepted: self.job.created,
+            }),
             webhook: self.job.upload_webhook.clone(),
             responses: true,
             started,

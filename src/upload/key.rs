@@ -11,8 +11,8 @@ const LONGEST_EXTENSION: usize = 10;
 /// What a key is made of, beside its file.
 pub struct Origin<'a> {
     pub model: &'a str,
-    /// Of the run, and of no other.
-    pub id: &'a str,
+    /// Of the run, and of no other; no client gives it.
+    pub id: String,
     /// The day is that of UTC.
     pub at: Timestamp,
 }
@@ -23,7 +23,7 @@ pub fn key(prefix: &Path, origin: &Origin<'_>, number: usize, file: &FileOutput)
     for part in origin.at.strftime("%Y/%m/%d").to_string().split('/') {
         folder = folder.join(part);
     }
-    folder.join(format!("{}-{number}.{}", plain(origin.id), extension(file)))
+    folder.join(format!("{}-{number}.{}", plain(&origin.id), extension(file)))
 }
 
 /// Letters, digits and marks that mean nothing to a file system, a URL or a shell.
@@ -80,7 +80,7 @@ mod tests {
     fn a_key_tells_model_day_and_run() {
         let origin = Origin {
             model: "stable.diffusion",
-            id: "0199-1",
+            id: "0199-1".to_owned(),
             at: "2026-03-04T23:59:59Z".parse().unwrap(),
         };
         let prefix = Path::parse("out/pictures").unwrap();
@@ -94,7 +94,7 @@ mod tests {
     fn what_could_leave_the_folder_does_not() {
         let origin = Origin {
             model: "../m",
-            id: "../../etc/x y%",
+            id: "../../etc/x y%".to_owned(),
             at: Timestamp::UNIX_EPOCH,
         };
         let made = key(&Path::default(), &origin, 0, &file("x./../../passwd", "image/png"));

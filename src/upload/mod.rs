@@ -26,9 +26,12 @@ pub use webhook::TIMES;
 use crate::error::{Error, Fault};
 use crate::payload::{FileOutput, Files, Output};
 use crate::webhook::Client;
+use key::{Origin, key};
 
 /// Hashing more than this takes long enough for others to notice.
 const HEAVY: usize = 1024 * 1024;
+/// Runs before the last one whose files are looked for. A job loses no more servers than that.
+const EARLIER: u32 = 16;
 
 /// Brings files away. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -42,15 +45,25 @@ pub struct Uploader {
 pub struct Wish {
     /// Keys begin with the model's name.
     pub model: Arc<str>,
-    /// What no other run has, and no client gives: keys are made of it. Of a job: its id and the number of the run. One
-    /// is made where there is none.
-    pub id: Option<String>,
+    /// The run whose files they are; `None` for those of a request.
+    pub run: Option<JobRun>,
     /// Where the request wants its files posted; goes before the store.
     pub webhook: Option<String>,
     /// Whether the body of a response that its author shaped is a file, too: where nobody waits for that response.
     pub responses: bool,
     /// When the work on the request began.
     pub started: Instant,
+}
+
+/// A run of a job. Its keys follow from this alone, so that a later run knows what an earlier one may have left behind;
+/// and no two runs have the same, since a server that was given up may still be at it.
+#[derive(Clone, Debug)]
+pub struct JobRun {
+    pub job: String,
+    /// Counted from 1.
+    pub number: u32,
+    /// When the job was accepted.
+    pub accepted: Timestamp,
 }
 
 /// What an answer says of a file that was uploaded.
@@ -161,6 +174,8 @@ async fn store_all(uploads: Arc<Uploads>, files: Files, wish: Wish) -> Result<Ou
         // What belongs to no answer, or to one that nobody gets, is no good to anybody.
         if tell.send(result).is_err() || failed {
             uploads.remove(&keys).await;
+        } else if let Some(run) = &wish.run {
+            uploads.remove(&left_behind(&uploads, &wish.model, run, &files)).await;
         }
     });
     told.await
@@ -169,15 +184,17 @@ async fn store_all(uploads: Arc<Uploads>, files: Files, wish: Wish) -> Result<Ou
 
 /// Stores one file after the other; gives their records as JSON. `keys` are those that may be there now.
 async fn store_each(uploads: &Uploads, files: &Files, wish: &Wish, keys: &mut Vec<Path>) -> Result<Vec<String>, Error> {
-    let made = wish.id.is_none().then(|| Uuid::now_v7().to_string());
-    let origin = key::Origin {
-        model: &wish.model,
-        id: wish.id.as_deref().or(made.as_deref()).unwrap_or_default(),
-        at: Timestamp::now(),
+    let origin = match &wish.run {
+        Some(run) => run.origin(&wish.model, run.number),
+        None => Origin {
+            model: &wish.model,
+            id: Uuid::now_v7().to_string(),
+            at: Timestamp::now(),
+        },
     };
     let mut records = Vec::with_capacity(files.files().len());
     for (number, file) in files.files().iter().enumerate() {
-        let key = key::key(uploads.prefix(), &origin, number, file);
+        let key = key(uploads.prefix(), &origin, number, file);
         // Before it is sent: what broke off may have arrived all the same.
         keys.push(key.clone());
         uploads.put(&key, file).await.map_err(|error| {
@@ -196,6 +213,30 @@ async fn store_each(uploads: &Uploads, files: &Files, wish: &Wish, keys: &mut Ve
         records.push(serde_json::to_string(&record).unwrap_or_default());
     }
     Ok(records)
+}
+
+/// The keys under which earlier runs of a job had these files, if their servers died before the end was recorded. What
+/// such a run answered is known to nobody.
+fn left_behind(uploads: &Uploads, model: &str, run: &JobRun, files: &Files) -> Vec<Path> {
+    let earlier = run.number.saturating_sub(EARLIER).max(1)..run.number;
+    let mut keys = Vec::new();
+    for number in earlier {
+        let origin = run.origin(model, number);
+        let numbered = files.files().iter().enumerate();
+        keys.extend(numbered.map(|(i, file)| key(uploads.prefix(), &origin, i, file)));
+    }
+    keys
+}
+
+impl JobRun {
+    /// Where the files of the run of this number come from.
+    fn origin<'a>(&self, model: &'a str, number: u32) -> Origin<'a> {
+        Origin {
+            model,
+            id: format!("{}-{number}", self.job),
+            at: self.accepted,
+        }
+    }
 }
 
 async fn sha256(bytes: Bytes) -> String {

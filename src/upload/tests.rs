@@ -1,6 +1,7 @@
 //! Uploads to a folder. Clouds and receivers are in `tests/it/uploads`.
 
 use std::path::{Path as FilePath, PathBuf};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -19,10 +20,18 @@ fn uploader(folder: Option<&FilePath>) -> Uploader {
     Uploader::new(uploads, Client::new(AllowList::default()).unwrap())
 }
 
+fn run(number: u32) -> JobRun {
+    JobRun {
+        job: "run".to_owned(),
+        number,
+        accepted: "2026-01-31T23:59:59Z".parse().unwrap(),
+    }
+}
+
 fn wish() -> Wish {
     Wish {
         model: Arc::from("painter"),
-        id: Some("run-1".to_owned()),
+        run: Some(run(1)),
         webhook: None,
         responses: false,
         started: Instant::now(),
@@ -84,12 +93,43 @@ async fn files_become_records_in_their_places() {
         "7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed"
     );
     let key = first["key"].as_str().unwrap();
-    assert!(key.starts_with("painter/2") && key.ends_with("/run-1-0.png"), "{key}");
+    assert_eq!(key, "painter/2026/01/31/run-1-0.png");
     assert!(second["key"].as_str().unwrap().ends_with("/run-1-1.png"));
     let root = std::fs::canonicalize(&folder).unwrap();
     assert_eq!(first["url"], format!("file://{}", root.join(key).display()));
     assert_eq!(std::fs::read(folder.join(key)).unwrap(), b"one");
     assert_eq!(all(&folder).len(), 2);
+}
+
+#[tokio::test]
+async fn a_later_run_of_a_job_removes_what_an_earlier_one_left() {
+    let dir = tempfile::tempdir().unwrap();
+    let uploader = uploader(Some(dir.path()));
+    let store = async |wish: Wish, name: &str| {
+        let output = Output::Files(Files::list(vec![file(name, "one"), file("b.png", "two")]));
+        json(uploader.deliver(output, wish).await.unwrap())
+    };
+    let of_job = |job: &str, number| Wish {
+        run: Some(JobRun {
+            job: job.to_owned(),
+            ..run(number)
+        }),
+        ..wish()
+    };
+    // Their servers die before the end is recorded.
+    for number in 1..=2 {
+        store(of_job("a", number), "a.png").await;
+    }
+    store(of_job("b", 1), "a.png").await;
+    let last = store(of_job("a", 3), "a.png").await;
+    let folder = dir.path().join("painter/2026/01/31");
+    let kept = ["a-3-0.png", "a-3-1.png", "b-1-0.png", "b-1-1.png"].map(|name| folder.join(name));
+    let end = Instant::now() + Duration::from_secs(10);
+    while all(dir.path()) != kept {
+        assert!(Instant::now() < end, "{:?}", all(dir.path()));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(last[0]["key"], "painter/2026/01/31/a-3-0.png");
 }
 
 #[tokio::test]

@@ -70,7 +70,7 @@ fn opened(url: &str, environment: &BTreeMap<String, String>) -> Uploader {
 fn wish(model: &str) -> Wish {
     Wish {
         model: Arc::from(model),
-        id: None,
+        run: None,
         webhook: None,
         responses: false,
         started: Instant::now(),
