@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use super::job::{Failure, Job, MOST_INTERRUPTIONS, MOST_LOSSES, Outcome, Status, WebhookEvent};
+use super::job::{Failure, Job, MOST_INTERRUPTIONS, MOST_LOSSES, Outcome, WebhookEvent};
 use super::running::Calls;
 use super::shared::{Phase, Shared, now};
 use super::store::{Claim, JobEvent, Lease, Return};
@@ -95,7 +95,6 @@ impl<'a> Run<'a> {
             Err(error) if matches!(error.kind(), Kind::QueueFull | Kind::NotReady) => return Ended::Unrun,
             Err(error) => return Ended::With(Outcome::Failed(Failure::from(&error))),
         };
-        self.publish(vec![JobEvent::Status(Status::Running)]).await;
         self.tell(WebhookEvent::Start, None).await;
         let mut phase = self.shared.stop.subscribe();
         tokio::select! {

@@ -179,12 +179,15 @@ pub trait JobStore: Send + Sync + 'static {
 
     async fn get(&self, id: JobId) -> Result<Option<Job>, StoreError>;
 
-    /// A page of jobs. Bodies of inputs and answers may be left empty.
+    /// A page of jobs: as many as there are up to the limit. Bodies of inputs and answers may be left empty. One that
+    /// cannot be read is left out, and the log told of it.
     async fn list(&self, filter: &Filter) -> Result<Vec<Job>, StoreError>;
 
     /// Takes up to `most` jobs of a model, fewer where their bodies are many bytes ([`MOST_BYTES`]), oldest first, those
-    /// of dead servers included. Each is running from now on, with `attempts` one higher. Jobs whose server died count an
-    /// interruption; one with as many as it may have is returned too, for the caller to fail.
+    /// of dead servers included: they stood before what waits now. Each is running from now on, which readers of its
+    /// events are told, with `attempts` one higher. Jobs whose server died count an interruption, whether or not a
+    /// replica had taken them up; one with as many as it may have is returned too, for the caller to fail. One that
+    /// cannot be read is failed, and holds up nobody.
     async fn claim(&self, model: &str, most: usize) -> Result<Vec<Claim>, StoreError>;
 
     /// Waits until there may be jobs of the model to claim, or `patience` is over. Word that came since the last claim
@@ -213,7 +216,8 @@ pub trait JobStore: Send + Sync + 'static {
     /// somebody is still to be told.
     async fn forget(&self, before: Timestamp) -> Result<usize, StoreError>;
 
-    /// Tells readers of a job's events. Progress is kept in the job as well. Not worth waiting for a disk.
+    /// Tells readers of a job's progress and pieces; progress is kept in the job as well. Statuses are left out, since
+    /// the store tells each as it records it. Not worth waiting for a disk.
     async fn publish(&self, lease: &Lease, events: Vec<JobEvent>) -> Result<(), StoreError>;
 
     /// Events after the `after`th of a job; waits for up to `patience` when there are none yet. Of many only the last

@@ -74,7 +74,7 @@ impl Hub {
         self.stories().jobs.entry(id).or_default();
     }
 
-    /// A run begins; what an earlier one still publishes is not heard any more.
+    /// A run begins, which is told; what an earlier one still publishes is not heard any more.
     pub fn claimed(&self, lease: &Lease) {
         let mut stories = self.stories();
         let story = stories.jobs.entry(lease.job).or_default();
@@ -85,6 +85,7 @@ impl Hub {
         }
         story.attempt = lease.attempt;
         story.progress = None;
+        story.push(JobEvent::Status(Status::Running));
     }
 
     /// The store changed the status of a job.
@@ -104,7 +105,7 @@ impl Hub {
         }
     }
 
-    /// The run of a lease tells of itself. How it ended is told by [`Hub::status`] once that is recorded.
+    /// The run of a lease tells of itself. Statuses are left out: they are told as they are recorded.
     pub fn publish(&self, lease: &Lease, events: Vec<JobEvent>) {
         let mut stories = self.stories();
         let Some(story) = stories.jobs.get_mut(&lease.job) else {
@@ -114,8 +115,7 @@ impl Hub {
             return;
         }
         for event in events {
-            let end = matches!(event, JobEvent::Status(status) if status.is_over());
-            if !end {
+            if !matches!(event, JobEvent::Status(_)) {
                 story.push(event);
             }
         }
@@ -197,8 +197,6 @@ impl Stories {
 impl Story {
     fn push(&mut self, event: JobEvent) {
         match &event {
-            // The runner and the store may both say so.
-            JobEvent::Status(status) if *status == self.status => return,
             JobEvent::Status(status) => self.status = *status,
             JobEvent::Progress(progress) => self.progress = Some(progress.clone()),
             JobEvent::Chunk(_) => {}
@@ -256,6 +254,7 @@ mod tests {
     async fn a_story_begins_in_the_queue_and_ends_once() {
         let hub = Hub::default();
         hub.claimed(&lease(1));
+        // Only the store says what the status is.
         hub.publish(
             &lease(1),
             vec![JobEvent::Status(Status::Running), JobEvent::Chunk(json!("a"))],
@@ -286,7 +285,7 @@ mod tests {
             hub.publish(&lease(1), vec![JobEvent::Chunk(json!(n))]);
         }
         let kept = numbers(&hub, 0).await;
-        assert_eq!((kept.len(), kept[0], kept[999]), (1000, 502, 1501));
+        assert_eq!((kept.len(), kept[0], kept[999]), (1000, 503, 1502));
     }
 
     #[tokio::test]
@@ -317,7 +316,7 @@ mod tests {
         for n in 0..100 {
             hub.publish(&lease(2), vec![JobEvent::Chunk(json!(n))]);
         }
-        assert_eq!(numbers(&hub, 57).await.len(), 100);
+        assert_eq!(numbers(&hub, 57).await.len(), 101);
     }
 
     #[tokio::test]
@@ -338,11 +337,11 @@ mod tests {
         hub.claimed(&lease(1));
         let reader = tokio::spawn({
             let hub = Arc::clone(&hub);
-            async move { hub.events(lease(1).job, 1, Duration::MAX).await }
+            async move { hub.events(lease(1).job, 2, Duration::MAX).await }
         });
         tokio::task::yield_now().await;
         hub.publish(&lease(1), vec![JobEvent::Chunk(json!(1))]);
-        assert_eq!(reader.await.unwrap(), [(2, JobEvent::Chunk(json!(1)))]);
+        assert_eq!(reader.await.unwrap(), [(3, JobEvent::Chunk(json!(1)))]);
     }
 
     #[test]

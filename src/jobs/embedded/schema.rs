@@ -3,7 +3,6 @@
 //! Times are microseconds since 1970, UTC. Bodies stand apart from the rows that change, so that a change of status
 //! does not write a picture anew.
 
-use jiff::Timestamp;
 use rusqlite::Connection;
 
 use crate::jobs::job::Status;
@@ -78,12 +77,12 @@ pub const SCHEMA: Schema = Schema {
     opened,
 };
 
-/// What ran ran on a server that died. It goes behind what waits: if it was the job that took the server down, others
-/// are not held up by it. Deliveries under way are due again.
+/// What ran ran on a server that died. It keeps its turn, which comes before those of all that waits. Deliveries under
+/// way are due again.
 fn opened(connection: &Connection) -> Result<(), StoreError> {
     let interrupted = connection.execute(
-        "UPDATE jobs SET status = 0, interruptions = interruptions + 1, turn = max(turn, ?1) WHERE status = 1",
-        [Timestamp::now().as_microsecond()],
+        "UPDATE jobs SET status = 0, interruptions = interruptions + 1 WHERE status = 1",
+        (),
     )?;
     if interrupted > 0 {
         tracing::warn!("{interrupted} jobs ran when the server ended; they run again");
