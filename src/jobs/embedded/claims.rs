@@ -26,7 +26,7 @@ pub fn claim(connection: &Connection, model: &str, most: usize, now: Timestamp) 
             Ok(None) => continue,
             // One that cannot be read must not hold up all that stand behind it.
             Err(StoreError::Broken(told)) => {
-                tracing::error!(model, "a job is given up: {told}");
+                tracing::error!(model, seq, "a job is given up: {told}");
                 endings::give_up(connection, seq, told, now)?;
                 continue;
             }

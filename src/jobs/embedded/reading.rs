@@ -54,8 +54,33 @@ pub fn status(connection: &Connection, id: JobId) -> Result<Option<Status>, Stor
     code.map(schema::status).transpose()
 }
 
-/// Newest first, without bodies. Each filter has an index that ends with the id, so that a page costs what it holds.
+/// Newest first, without bodies. What cannot be read is left out, and makes room for what can.
 pub fn list(connection: &Connection, filter: &Filter) -> Result<Vec<Job>, StoreError> {
+    let (mut jobs, mut rest) = (Vec::new(), filter.clone());
+    while rest.limit > 0 {
+        let rows = page(connection, &rest)?;
+        let is_last = rows.len() < rest.limit;
+        rest.before = rows.last().map(|(id, _)| *id);
+        for (id, read) in rows {
+            match read {
+                Ok(job) => jobs.push(job),
+                Err(StoreError::Broken(told)) => tracing::error!(job = %id, "a job is not listed: {told}"),
+                Err(error) => return Err(error),
+            }
+        }
+        if is_last {
+            break;
+        }
+        rest.limit = filter.limit - jobs.len();
+    }
+    Ok(jobs)
+}
+
+/// A job of a page by its id, or why it cannot be read.
+type Listed = (JobId, Result<Job, StoreError>);
+
+/// So many rows. Each filter has an index that ends with the id, so that a page costs what it holds.
+fn page(connection: &Connection, filter: &Filter) -> Result<Vec<Listed>, StoreError> {
     let mut conditions = Vec::new();
     let mut values = Vec::new();
     if let Some(model) = &filter.model {
@@ -83,7 +108,7 @@ pub fn list(connection: &Connection, filter: &Filter) -> Result<Vec<Job>, StoreE
     let mut found = statement.query(params_from_iter(values))?;
     let mut jobs = Vec::new();
     while let Some(row) = found.next()? {
-        jobs.push(job(row)?);
+        jobs.push((Uuid::from_bytes(row.get(0)?), job(row)));
     }
     Ok(jobs)
 }

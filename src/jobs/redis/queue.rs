@@ -8,7 +8,8 @@ use redis::Value;
 
 use super::RedisJobs;
 use super::row::{Row, broken};
-use crate::jobs::job::{JobId, NewJob, Outcome};
+use crate::error::Kind;
+use crate::jobs::job::{Failure, Idempotency, JobId, NewJob, Outcome};
 use crate::jobs::store::{Cancelled, Claim, Ending, Inserted, Kept, Lease, MOST_BYTES, NewDelivery, Return};
 use crate::store::StoreError;
 use crate::store::redis::{Call, Script};
@@ -50,7 +51,11 @@ impl RedisJobs {
                 // Forgotten while it was read.
                 None => Err(StoreError::Away("the job of this key was just forgotten".to_owned())),
             },
-            (Some("conflict"), Some(idempotency)) => Ok(Inserted::Conflict(idempotency)),
+            (Some("conflict"), Some(Idempotency { key, .. })) => {
+                let digest = row.text(1)?.as_deref().and_then(unhex);
+                let digest = digest.ok_or_else(|| broken("the digest of a key"))?;
+                Ok(Inserted::Conflict(Idempotency { key, digest }))
+            }
             _ => Err(broken("no answer to a new job")),
         }
     }
@@ -66,26 +71,47 @@ impl RedisJobs {
             .arg(Timestamp::now().to_string())
             .number(WHOLE)
             .number(MOST_BYTES);
-        let Value::Array(rows) = call.run().await? else {
-            return Err(broken("no claims"));
-        };
+        let rows = Row::all(call.run().await?)?;
         let mut claims = Vec::with_capacity(rows.len());
         for row in rows {
-            match self.whole(row).await {
-                Ok(Some(job)) => claims.push(Claim {
-                    lease: Lease {
-                        job: job.id,
-                        model: job.model.clone(),
-                        attempt: job.attempts,
-                    },
-                    job,
-                }),
+            let (Ok(job), Ok(attempt)) = (row.id(), row.attempt()) else {
+                tracing::error!(model, "a claimed job without an id or a number cannot be read");
+                continue;
+            };
+            let lease = Lease {
+                job,
+                model: model.to_owned(),
+                attempt,
+            };
+            let read = match row.job() {
+                Ok(read) => read,
+                Err(error) => {
+                    self.give_up(&lease, &error).await;
+                    continue;
+                }
+            };
+            match self.with_bodies(read).await {
+                Ok(Some(job)) => claims.push(Claim { lease, job }),
                 Ok(None) => {}
                 // The others are claimed as well, and have to be run; this one comes again when its lease is over.
-                Err(error) => tracing::warn!(model, %error, "a claimed job cannot be read"),
+                Err(error) => tracing::warn!(job = %lease.job, model, %error, "a claimed job cannot be read"),
             }
         }
         Ok(claims)
+    }
+
+    /// Ends a job that can never be read, or each server would claim it again.
+    async fn give_up(&self, lease: &Lease, error: &StoreError) {
+        tracing::error!(job = %lease.job, model = %lease.model, "a job is given up: {error}");
+        let ending = Ending {
+            outcome: Outcome::Failed(Failure::new(Kind::PipelineFailed, error.to_string())),
+            at: Timestamp::now(),
+            delivery: None,
+        };
+        // Where that fails, it is claimed once more when its lease is over.
+        if let Err(error) = self.finish_job(lease, &ending).await {
+            tracing::warn!(job = %lease.job, %error, "the end of a job could not be recorded");
+        }
     }
 
     pub(super) async fn keep_leases(&self, leases: &[Lease]) -> Result<Vec<Kept>, StoreError> {
@@ -229,4 +255,17 @@ fn hex(digest: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+/// What [`hex`] wrote.
+fn unhex(text: &str) -> Option<[u8; 32]> {
+    let mut digest = [0; 32];
+    let pairs = text.as_bytes().chunks_exact(2);
+    if pairs.len() != digest.len() {
+        return None;
+    }
+    for (byte, pair) in digest.iter_mut().zip(pairs) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(digest)
 }

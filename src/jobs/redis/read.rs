@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use super::RedisJobs;
 use super::queue::WHOLE;
-use super::row::{Row, bodies, broken, put_bodies};
+use super::row::{Read, Row, bodies, broken, put_bodies};
 use crate::jobs::job::{Job, JobId, Status};
 use crate::jobs::store::{Filter, JobEvent, Lease};
 use crate::store::StoreError;
@@ -23,6 +23,29 @@ impl RedisJobs {
     }
 
     pub(super) async fn list_jobs(&self, filter: &Filter) -> Result<Vec<Job>, StoreError> {
+        let (mut jobs, mut rest) = (Vec::new(), filter.clone());
+        while rest.limit > 0 {
+            let rows = self.page(&rest).await?;
+            let is_last = rows.len() < rest.limit;
+            for row in rows {
+                let id = row.id()?;
+                rest.before = Some(id);
+                match row.job() {
+                    Ok(read) => jobs.push(read.job),
+                    // Left out, and makes room for one that can be read.
+                    Err(error) => tracing::error!(job = %id, "a job is not listed: {error}"),
+                }
+            }
+            if is_last {
+                break;
+            }
+            rest.limit = filter.limit - jobs.len();
+        }
+        Ok(jobs)
+    }
+
+    /// Rows of jobs, newest first.
+    async fn page(&self, filter: &Filter) -> Result<Vec<Row>, StoreError> {
         let call = self
             .redis
             .call(&self.scripts.list)
@@ -31,14 +54,19 @@ impl RedisJobs {
             .arg(filter.before.map(|id| id.to_string()).unwrap_or_default())
             .arg(filter.model.as_deref().unwrap_or_default())
             .arg(filter.status.map(Status::name).unwrap_or_default());
-        let rows = Row::all(call.run().await?)?;
-        rows.into_iter().map(|row| row.job().map(|read| read.job)).collect()
+        Row::all(call.run().await?)
     }
 
     /// A job of a row, long bodies included. None where there is none, or no more.
     pub(super) async fn whole(&self, row: Value) -> Result<Option<Job>, StoreError> {
-        let Some(row) = Row::of(row)? else { return Ok(None) };
-        let mut read = row.job()?;
+        match Row::of(row)? {
+            Some(row) => self.with_bodies(row.job()?).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Adds what is too long to come along. None where the job was forgotten meanwhile.
+    pub(super) async fn with_bodies(&self, mut read: Read) -> Result<Option<Job>, StoreError> {
         if read.left_out > 0 {
             let mut command = redis::cmd("HMGET");
             let key = self.redis.key(&format!("job:{}", read.job.id));

@@ -7,9 +7,13 @@ use bytes::Bytes;
 use redis::Value;
 use serde::de::DeserializeOwned;
 
-use crate::jobs::job::{Answer, Input, Job, Outcome, Status};
+use crate::jobs::job::{Answer, Input, Job, JobId, Outcome, Status};
 use crate::jobs::store::{Delivery, DeliveryState};
 use crate::store::StoreError;
+
+/// Where the row of a job has its attempts and its id.
+const ATTEMPTS: usize = 9;
+const JOB: usize = 20;
 
 /// Fields of an answer; each is taken once.
 pub(super) struct Row(Vec<Value>);
@@ -74,6 +78,24 @@ impl Row {
             .map_err(|_| broken(&format!("field {at}")))
     }
 
+    /// The id of a job.
+    pub fn id(&self) -> Result<JobId, StoreError> {
+        self.peek(JOB).ok_or_else(|| broken("no id"))
+    }
+
+    /// The number of a job's run.
+    pub fn attempt(&self) -> Result<u32, StoreError> {
+        self.peek(ATTEMPTS).ok_or_else(|| broken("no attempts"))
+    }
+
+    /// A field that stays where it is.
+    fn peek<T: FromStr>(&self, at: usize) -> Option<T> {
+        match self.0.get(at)? {
+            Value::BulkString(bytes) => std::str::from_utf8(bytes).ok()?.parse().ok(),
+            _ => None,
+        }
+    }
+
     pub fn job(mut self) -> Result<Read, StoreError> {
         let missing = |what: &'static str| move || broken(what);
         let status = self.text(2)?.and_then(|name| Status::by_name(&name));
@@ -92,7 +114,7 @@ impl Row {
         let (body, answer) = (self.bytes(18), self.bytes(19));
         let left_out = body.as_ref().map_or(lengths.0, |_| 0) + answer.as_ref().map_or(lengths.1, |_| 0);
         let mut job = Job {
-            id: self.parsed(20)?.ok_or_else(missing("no id"))?,
+            id: self.parsed(JOB)?.ok_or_else(missing("no id"))?,
             model: self.text(0)?.ok_or_else(missing("no model"))?,
             path: self.text(1)?.ok_or_else(missing("no path"))?,
             status,
@@ -105,7 +127,7 @@ impl Row {
             created: self.parsed(6)?.ok_or_else(missing("no time"))?,
             started: self.parsed(7)?,
             finished: self.parsed(8)?,
-            attempts: self.parsed(9)?.unwrap_or(0),
+            attempts: self.parsed(ATTEMPTS)?.unwrap_or(0),
             losses: self.parsed(10)?.unwrap_or(0),
             interruptions: self.parsed(11)?.unwrap_or(0),
             progress: self.json(12)?,
