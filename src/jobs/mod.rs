@@ -4,6 +4,8 @@
 //! and submits them as any request, behind those of clients that wait. What a store promises is said in [`store`];
 //! everything else here may die at any moment and be begun again.
 
+#[cfg(test)]
+mod conformance;
 pub mod deliver;
 pub mod embedded;
 pub mod job;
