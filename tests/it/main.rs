@@ -1,8 +1,5 @@
 //! Integration tests: one binary, so that the crate is linked once.
 
-#[path = "../support/onnx.rs"]
-mod onnx;
-
 mod ancestors;
 mod architecture;
 mod batching;
@@ -20,6 +17,7 @@ mod jobs_crash;
 mod jobs_ends;
 mod kserve_v1;
 mod memory;
+mod onnx;
 mod python_banana;
 mod python_chaos;
 mod python_check;

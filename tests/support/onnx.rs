@@ -1,18 +1,14 @@
 //! Writes small ONNX models, so that tests and benchmarks need neither files nor Python.
 //!
-//! Field numbers are those of `onnx.proto`; only what these models use is declared. Knows nothing of the server.
-#![allow(dead_code, reason = "each user takes the models it needs")]
+//! Field numbers are those of `onnx.proto`; only what models of tests use is declared. Knows nothing of the server.
 
 use prost::Message;
 
 const IR_VERSION: i64 = 8;
 const OPSET: i64 = 17;
 
-/// `TensorProto.DataType`.
-const FLOAT: i32 = 1;
-const INT64: i32 = 7;
-const STRING: i32 = 8;
-const BOOL: i32 = 9;
+/// Of `TensorProto.DataType`.
+pub const FLOAT: i32 = 1;
 
 /// Dense layers with a Relu between them: `x` f32 [batch, first] to `y` f32 [batch, last].
 pub fn mlp(layers: &[usize], seed: u64) -> Vec<u8> {
@@ -45,117 +41,25 @@ pub fn image_pool() -> Vec<u8> {
     graph.input("image", FLOAT, &["batch", "3", "224", "224"]);
     graph.output("scores", FLOAT, &["batch", "10"]);
     graph.node("GlobalAveragePool", &["image"], &["pooled"], vec![]);
-    graph.node("Flatten", &["pooled"], &["flat"], vec![]);
+    graph.node("Flatten", &["pooled"], &["flat"], vec![int("axis", 1)]);
     graph.dense("head", "flat", "scores", 3, 10, &mut random);
     graph.into_model("image_pool")
 }
 
-/// `y` = `x`, both f32 [batch, 1], after `iterations` products of 512×512 matrices (a few milliseconds each) when
-/// any `x` is above 1, else at once. So it loads fast, since dummy inputs lie in 0..=1; a run can be ended between
-/// two products.
-pub fn slow(iterations: usize) -> Vec<u8> {
-    let mut graph = Graph::default();
-    graph.input("x", FLOAT, &["batch", "1"]);
-    graph.output("y", FLOAT, &["batch", "1"]);
-    graph.integers("iterations", &[], &[i64::try_from(iterations).unwrap_or(i64::MAX)]);
-    graph.floats("one", &[], &[1.0]);
-    graph.floats("zero", &[], &[0.0]);
-    // The identity: no product overflows, however many there are.
-    let size = 512;
-    let diagonal: Vec<f32> = (0..size * size)
-        .map(|i| if i % (size + 1) == 0 { 1.0 } else { 0.0 })
-        .collect();
-    graph.floats("matrix", &[size, size], &diagonal);
-    graph.node("ReduceMax", &["x"], &["largest"], vec![int("keepdims", 0)]);
-    graph.node("Greater", &["largest", "one"], &["wanted"], vec![]);
-    graph.node("Cast", &["wanted"], &["factor"], vec![int("to", INT64.into())]);
-    graph.node("Mul", &["iterations", "factor"], &["trips"], vec![]);
-    let mut body = Graph::default();
-    let square: &[&str] = &["512", "512"];
-    body.input("iteration", INT64, &[]);
-    body.input("condition", BOOL, &[]);
-    body.input("state", FLOAT, square);
-    body.output("again", BOOL, &[]);
-    body.output("next", FLOAT, square);
-    body.0.name = "body".into();
-    body.node("Identity", &["condition"], &["again"], vec![]);
-    body.node("MatMul", &["state", "matrix"], &["next"], vec![]);
-    let body = AttributeProto {
-        g: Some(body.0),
-        ..attribute("body", 5)
-    };
-    graph.node("Loop", &["trips", "", "matrix"], &["end"], vec![body]);
-    // The result must depend on the loop, or the optimiser drops it.
-    graph.node("ReduceMean", &["end"], &["mean"], vec![int("keepdims", 0)]);
-    graph.node("Mul", &["mean", "zero"], &["nothing"], vec![]);
-    graph.node("Add", &["x", "nothing"], &["y"], vec![]);
-    graph.into_model("slow")
-}
-
-/// A row's output depends on the other rows: `y` = `x` less the mean row, both f32 [batch, 4].
-pub fn batch_variant() -> Vec<u8> {
-    let mut graph = Graph::default();
-    graph.input("x", FLOAT, &["batch", "4"]);
-    graph.output("y", FLOAT, &["batch", "4"]);
-    graph.node("ReduceMean", &["x"], &["mean"], vec![ints("axes", &[0])]);
-    graph.node("Sub", &["x", "mean"], &["y"], vec![]);
-    graph.into_model("batch_variant")
-}
-
-/// Takes one row and no more: `y` = `x` + 1, both f32 [1, 4].
-pub fn fixed_batch() -> Vec<u8> {
-    let mut graph = Graph::default();
-    graph.input("x", FLOAT, &["1", "4"]);
-    graph.output("y", FLOAT, &["1", "4"]);
-    graph.floats("one", &[], &[1.0]);
-    graph.node("Add", &["x", "one"], &["y"], vec![]);
-    graph.into_model("fixed_batch")
-}
-
-/// Rows of any length: `y` f32 [batch] is the sum over `t` of `a` f32 [batch, t], plus `b` int64 [batch].
-pub fn two_inputs() -> Vec<u8> {
-    let mut graph = Graph::default();
-    graph.input("a", FLOAT, &["batch", "t"]);
-    graph.input("b", INT64, &["batch"]);
-    graph.output("y", FLOAT, &["batch"]);
-    graph.integers("axes", &[1], &[1]);
-    graph.node("ReduceSum", &["a", "axes"], &["sum"], vec![int("keepdims", 0)]);
-    graph.node("Cast", &["b"], &["added"], vec![int("to", FLOAT.into())]);
-    graph.node("Add", &["sum", "added"], &["y"], vec![]);
-    graph.into_model("two_inputs")
-}
-
-/// Words as they came: `words` to `same`, both string [batch].
-pub fn strings() -> Vec<u8> {
-    let mut graph = Graph::default();
-    graph.input("words", STRING, &["batch"]);
-    graph.output("same", STRING, &["batch"]);
-    graph.node("Identity", &["words"], &["same"], vec![]);
-    graph.into_model("strings")
-}
-
-/// Reads well and cannot be loaded, for want of its only operator: `x` to `y`, both f32 [batch, 2].
-pub fn unknown_operator() -> Vec<u8> {
-    let mut graph = Graph::default();
-    graph.input("x", FLOAT, &["batch", "2"]);
-    graph.output("y", FLOAT, &["batch", "2"]);
-    graph.node("Perpetuum", &["x"], &["y"], vec![]);
-    graph.into_model("unknown_operator")
-}
-
+/// A graph that is being written.
 #[derive(Default)]
-struct Graph(GraphProto);
+pub struct Graph(pub GraphProto);
 
 impl Graph {
-    fn input(&mut self, name: &str, elem_type: i32, dims: &[&str]) {
+    pub fn input(&mut self, name: &str, elem_type: i32, dims: &[&str]) {
         self.0.input.push(value(name, elem_type, dims));
     }
 
-    fn output(&mut self, name: &str, elem_type: i32, dims: &[&str]) {
+    pub fn output(&mut self, name: &str, elem_type: i32, dims: &[&str]) {
         self.0.output.push(value(name, elem_type, dims));
     }
 
-    fn node(&mut self, op: &str, inputs: &[&str], outputs: &[&str], attribute: Vec<AttributeProto>) {
+    pub fn node(&mut self, op: &str, inputs: &[&str], outputs: &[&str], attribute: Vec<AttributeProto>) {
         let names = |list: &[&str]| list.iter().map(|name| (*name).to_owned()).collect();
         self.0.node.push(NodeProto {
             input: names(inputs),
@@ -175,15 +79,11 @@ impl Graph {
         self.node("Gemm", &[from, &weights, &bias], &[to], vec![]);
     }
 
-    fn floats(&mut self, name: &str, dims: &[usize], values: &[f32]) {
+    pub fn floats(&mut self, name: &str, dims: &[usize], values: &[f32]) {
         self.constant(name, FLOAT, dims, values.iter().flat_map(|v| v.to_le_bytes()));
     }
 
-    fn integers(&mut self, name: &str, dims: &[usize], values: &[i64]) {
-        self.constant(name, INT64, dims, values.iter().flat_map(|v| v.to_le_bytes()));
-    }
-
-    fn constant(&mut self, name: &str, data_type: i32, dims: &[usize], bytes: impl Iterator<Item = u8>) {
+    pub fn constant(&mut self, name: &str, data_type: i32, dims: &[usize], bytes: impl Iterator<Item = u8>) {
         self.0.initializer.push(TensorProto {
             dims: dims.iter().map(|n| i64::try_from(*n).unwrap_or(i64::MAX)).collect(),
             data_type,
@@ -192,7 +92,7 @@ impl Graph {
         });
     }
 
-    fn into_model(mut self, name: &str) -> Vec<u8> {
+    pub fn into_model(mut self, name: &str) -> Vec<u8> {
         self.0.name = name.into();
         let model = ModelProto {
             ir_version: IR_VERSION,
@@ -219,22 +119,15 @@ fn value(name: &str, elem_type: i32, dims: &[&str]) -> ValueInfoProto {
     }
 }
 
-fn int(name: &str, i: i64) -> AttributeProto {
+pub fn int(name: &str, i: i64) -> AttributeProto {
     AttributeProto {
         i: Some(i),
         ..attribute(name, 2)
     }
 }
 
-fn ints(name: &str, values: &[i64]) -> AttributeProto {
-    AttributeProto {
-        ints: values.to_vec(),
-        ..attribute(name, 7)
-    }
-}
-
 /// `code` is of `AttributeProto.AttributeType`.
-fn attribute(name: &str, code: i32) -> AttributeProto {
+pub fn attribute(name: &str, code: i32) -> AttributeProto {
     AttributeProto {
         name: name.into(),
         r#type: code,
@@ -246,7 +139,7 @@ fn attribute(name: &str, code: i32) -> AttributeProto {
 macro_rules! messages {
     ($($name:ident { $($field:ident: $type:ty = ($($wire:tt)*);)* })*) => {$(
         #[derive(Message)]
-        struct $name { $(#[prost($($wire)*)] $field: $type,)* }
+        pub struct $name { $(#[prost($($wire)*)] pub $field: $type,)* }
     )*};
 }
 
@@ -305,7 +198,7 @@ messages! {
 }
 
 #[derive(prost::Oneof)]
-enum Dim {
+pub enum Dim {
     #[prost(int64, tag = "1")]
     Value(i64),
     #[prost(string, tag = "2")]

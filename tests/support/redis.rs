@@ -1,13 +1,11 @@
 //! A Redis of a test's own: Debian's redis-server on a free port of the loopback, its data in a folder that goes with
 //! it.
-#![allow(dead_code, reason = "each user takes the parts it needs")]
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 /// Far more than a start takes.
@@ -16,7 +14,7 @@ const LONG: Duration = Duration::from_secs(20);
 /// A running one; killed when dropped.
 pub struct RedisServer {
     pub port: u16,
-    child: Child,
+    pub child: Child,
     keeps: bool,
     folder: TempDir,
 }
@@ -67,15 +65,6 @@ impl RedisServer {
         assert!(self.answers(), "redis-server does not start again");
     }
 
-    /// Stops it without closing its connections.
-    pub fn pause(&self) {
-        self.signal(Signal::STOP);
-    }
-
-    pub fn resume(&self) {
-        self.signal(Signal::CONT);
-    }
-
     /// What it answers to a command: a string as it is, anything else as the line that the protocol has for it.
     pub fn ask(&self, command: &str) -> io::Result<String> {
         let mut stream = TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)), LONG)?;
@@ -92,10 +81,6 @@ impl RedisServer {
         let mut bytes = vec![0; length];
         reader.read_exact(&mut bytes)?;
         String::from_utf8(bytes).map_err(io::Error::other)
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
     /// Whether it takes commands, sooner or later: this one, and no other that took the port. It refuses all commands

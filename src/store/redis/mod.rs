@@ -85,6 +85,9 @@ impl Redis {
 }
 
 #[cfg(test)]
+#[path = "../../../tests/support/redis_pause.rs"]
+mod pause;
+#[cfg(test)]
 #[path = "../../../tests/support/redis.rs"]
 pub(crate) mod server;
 
