@@ -45,6 +45,8 @@ async fn events_tell_of_status_progress_and_pieces_and_end_with_the_job() {
         statuses[..2],
         [json!({"status": "queued"}), json!({"status": "running"})]
     );
+    let running = statuses.iter().filter(|status| status["status"] == "running");
+    assert_eq!(running.count(), 1);
     let (name, end, last) = seen.last().unwrap();
     assert_eq!((name.as_str(), end.as_str()), ("completed", "end"));
     assert_eq!(
