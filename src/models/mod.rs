@@ -8,6 +8,7 @@ mod fill_mask;
 mod generation;
 mod hf_config;
 mod image_classification;
+mod one_or_many;
 mod question_answering;
 mod rows;
 mod scores;

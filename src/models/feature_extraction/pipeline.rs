@@ -1,5 +1,6 @@
 //! Vectors of tokens, or of whole texts, to the vectors that are asked for.
 
+use super::super::one_or_many::in_form;
 use super::super::text::{Cut, Encoded, Slice, TextEncoder, TextTask, Texts, scores, truncated};
 use super::endpoint::{Embed, Embedded, Features, Pooling, Results};
 use super::folder::Sentence;
@@ -119,14 +120,8 @@ impl TextTask for FeatureExtraction {
         })
     }
 
-    fn answer(&self, request: &Embed, rows: &[Encoded], mut read: Vec<Features>) -> Result<Output, Error> {
-        let results = match read.pop() {
-            Some(only) if !request.text.is_list() => Results::One(only),
-            last => {
-                read.extend(last);
-                Results::Many(read)
-            }
-        };
+    fn answer(&self, request: &Embed, rows: &[Encoded], read: Vec<Features>) -> Result<Output, Error> {
+        let results = in_form(read, request.text.is_list(), Results::One, Results::Many);
         Output::json(&Embedded {
             results,
             truncated: truncated(rows),

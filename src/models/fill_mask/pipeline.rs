@@ -1,5 +1,6 @@
 //! Logits at the places of masks to tokens.
 
+use super::super::one_or_many::in_form;
 use super::super::text::{Cut, Encoded, Slice, TextEncoder, TextTask, Texts, scores, truncated};
 use super::endpoint::{Candidate, Fill, Filled, Masks, Results};
 use crate::error::{Error, Fault};
@@ -111,14 +112,8 @@ impl TextTask for FillMask {
         })
     }
 
-    fn answer(&self, request: &Fill, rows: &[Encoded], mut read: Vec<Masks>) -> Result<Output, Error> {
-        let results = match read.pop() {
-            Some(only) if !request.text.is_list() => Results::One(only),
-            last => {
-                read.extend(last);
-                Results::Many(read)
-            }
-        };
+    fn answer(&self, request: &Fill, rows: &[Encoded], read: Vec<Masks>) -> Result<Output, Error> {
+        let results = in_form(read, request.text.is_list(), Results::One, Results::Many);
         Output::json(&Filled {
             results,
             truncated: truncated(rows),

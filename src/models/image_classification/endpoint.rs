@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
+use super::super::one_or_many::check_count;
 use super::super::scores::Function;
 use super::source::Source;
 use crate::contract::{Example, FromMedia};
@@ -71,12 +72,7 @@ impl Images {
     /// # Errors
     /// When there is no image, or there are too many.
     pub fn check(&self) -> Result<(), Error> {
-        let message = match self.all().len() {
-            0 => "is an empty list; send at least one image".to_owned(),
-            n if n > MAX_IMAGES => format!("holds {n} images, at most {MAX_IMAGES} are taken; send several requests"),
-            _ => return Ok(()),
-        };
-        Err(Error::faults(vec![Fault::at(&["image"], message, "length")]))
+        check_count("image", "image", self.all().len(), MAX_IMAGES)
     }
 }
 

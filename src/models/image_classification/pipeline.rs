@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::super::HfConfig;
+use super::super::one_or_many::in_form;
 use super::super::rows::{RowTask, Slice, even};
 use super::super::scores::{self, Function};
 use super::decode::{MAX_PIXELS, decode};
@@ -213,12 +214,8 @@ impl RowTask for ImageClassification {
         Ok(places.into_iter().map(label).collect())
     }
 
-    fn answer(&self, request: &Classify, _: &[Pixels], mut read: Vec<Vec<Label>>) -> Result<Output, Error> {
-        let results = if request.image.is_list() {
-            Labels::Many(read)
-        } else {
-            Labels::One(read.pop().unwrap_or_default())
-        };
+    fn answer(&self, request: &Classify, _: &[Pixels], read: Vec<Vec<Label>>) -> Result<Output, Error> {
+        let results = in_form(read, request.image.is_list(), Labels::One, Labels::Many);
         Output::json(&Classified { results })
     }
 

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::super::one_or_many::check_count;
 use super::encoding::Encoded;
-use crate::error::{Error, Fault};
+use crate::error::Error;
 
 /// The most texts of one request: more would keep others waiting for too long.
 const MAX_TEXTS: usize = 1024;
@@ -40,12 +41,7 @@ impl Texts {
     /// # Errors
     /// When there is no text, or there are too many.
     pub fn check(&self, field: &str) -> Result<(), Error> {
-        let message = match self.all().len() {
-            0 => "is an empty list; send at least one text".to_owned(),
-            n if n > MAX_TEXTS => format!("holds {n} texts, at most {MAX_TEXTS} are taken; send several requests"),
-            _ => return Ok(()),
-        };
-        Err(Error::faults(vec![Fault::at(&[field], message, "length")]))
+        check_count(field, "text", self.all().len(), MAX_TEXTS)
     }
 }
 

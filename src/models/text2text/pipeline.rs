@@ -16,6 +16,7 @@ use crate::models::generation::cache::Seat;
 use crate::models::generation::decoder::{Decoder, Interrupts};
 use crate::models::generation::schedule::{self, Generator, Job};
 use crate::models::generation::writer::{Writer, Written};
+use crate::models::one_or_many::in_form;
 use crate::models::text::Truncated;
 use crate::payload::Output;
 use crate::pipeline::{Batch, Interrupt, Pipeline, Request};
@@ -151,14 +152,8 @@ impl Generator for Text2Text {
             score: w.score,
         };
         let details = written.iter().zip(&info.read).map(detail).collect();
-        let mut texts: Vec<String> = written.into_iter().map(|w| w.text).collect();
-        let results = match texts.pop() {
-            Some(only) if !info.listed => Answers::One(only),
-            last => {
-                texts.extend(last);
-                Answers::Many(texts)
-            }
-        };
+        let texts = written.into_iter().map(|w| w.text).collect();
+        let results = in_form(texts, info.listed, Answers::One, Answers::Many);
         Output::json(&WrittenTexts {
             results,
             details,

@@ -1,6 +1,7 @@
 //! Logits to labels, by the function that the config calls for.
 
 use super::super::HfConfig;
+use super::super::one_or_many::in_form;
 use super::super::scores::{self, Function};
 use super::super::text::{Cut, Encoded, Slice, TextEncoder, TextTask, Texts, truncated};
 use super::endpoint::{Classified, Classify, Label, Labels};
@@ -64,12 +65,8 @@ impl TextTask for TextClassification {
         Ok(places.into_iter().map(label).collect())
     }
 
-    fn answer(&self, request: &Classify, rows: &[Encoded], mut read: Vec<Vec<Label>>) -> Result<Output, Error> {
-        let results = if request.text.is_list() {
-            Labels::Many(read)
-        } else {
-            Labels::One(read.pop().unwrap_or_default())
-        };
+    fn answer(&self, request: &Classify, rows: &[Encoded], read: Vec<Vec<Label>>) -> Result<Output, Error> {
+        let results = in_form(read, request.text.is_list(), Labels::One, Labels::Many);
         Output::json(&Classified {
             results,
             truncated: truncated(rows),

@@ -1,6 +1,7 @@
 //! Logits of each token to labelled pieces of the text.
 
 use super::super::HfConfig;
+use super::super::one_or_many::in_form;
 use super::super::text::{Chars, Cut, Encoded, Slice, TextEncoder, TextTask, Texts, scores, truncated};
 use super::aggregate::{Names, Token, entities};
 use super::endpoint::{Aggregation, Entities, Entity, Tag, Tagged};
@@ -96,12 +97,8 @@ impl TextTask for TokenClassification {
         Ok(entities(tokens, request.aggregation_strategy, self))
     }
 
-    fn answer(&self, request: &Tag, rows: &[Encoded], mut read: Vec<Vec<Entity>>) -> Result<Output, Error> {
-        let results = if request.text.is_list() {
-            Entities::Many(read)
-        } else {
-            Entities::One(read.pop().unwrap_or_default())
-        };
+    fn answer(&self, request: &Tag, rows: &[Encoded], read: Vec<Vec<Entity>>) -> Result<Output, Error> {
+        let results = in_form(read, request.text.is_list(), Entities::One, Entities::Many);
         Output::json(&Tagged {
             results,
             truncated: truncated(rows),

@@ -1,5 +1,6 @@
 //! Each text with each label's sentence as a pair, and the logits of their entailment as scores of the labels.
 
+use super::super::one_or_many::in_form;
 use super::super::text::{Cut, EncodeError, Encoded, Slice, TextEncoder, TextTask, Texts, scores, truncated};
 use super::endpoint::{Candidates, Results, Scored, Sort, Sorted};
 use super::template::Template;
@@ -139,12 +140,8 @@ impl TextTask for ZeroShot {
     fn answer(&self, request: &Sort, rows: &[Encoded], read: Vec<Judged>) -> Result<Output, Error> {
         let labels = request.candidate_labels.all();
         let one = |judged: &[Judged]| sorted(&labels, &label_scores(judged, request.multi_label));
-        let mut lists: Vec<Vec<Scored>> = read.chunks(labels.len().max(1)).map(one).collect();
-        let results = if request.text.is_list() {
-            Results::Many(lists)
-        } else {
-            Results::One(lists.pop().unwrap_or_default())
-        };
+        let lists = read.chunks(labels.len().max(1)).map(one).collect();
+        let results = in_form(lists, request.text.is_list(), Results::One, Results::Many);
         Output::json(&Sorted {
             results,
             truncated: truncated(rows),
