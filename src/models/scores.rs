@@ -62,6 +62,22 @@ pub fn best(scores: &[f32], k: usize) -> Vec<usize> {
     places
 }
 
+/// The answers of a row of logits, best first: what `answer` makes of a place and its score, `k` of them or all.
+///
+/// # Errors
+/// As [`check`].
+pub fn ranked<A>(
+    logits: &[f32],
+    function: Function,
+    k: Option<usize>,
+    answer: impl Fn(usize, f32) -> A,
+) -> Result<Vec<A>, Error> {
+    check(logits)?;
+    let scores = function.scores(logits);
+    let places = best(&scores, k.unwrap_or(usize::MAX));
+    Ok(places.into_iter().map(|place| answer(place, scores[place])).collect())
+}
+
 /// The place of the highest score, the first of equal ones.
 pub fn highest(scores: &[f32]) -> usize {
     best(scores, 1).first().copied().unwrap_or(0)
@@ -79,6 +95,14 @@ mod tests {
         assert!((shares[0] - 0.5).abs() < 1e-6 && shares[2] == 0.0, "{shares:?}");
         assert!(sigmoid(-200.0) >= 0.0 && (sigmoid(200.0) - 1.0).abs() < 1e-6);
         assert!(check(&shares).is_ok() && check(&[f32::NAN]).is_err());
+    }
+
+    #[test]
+    fn the_best_come_with_their_scores() {
+        let ranked = |k| ranked(&[0.5, 2.0, -1.0], Function::Plain, k, |place, score| (place, score));
+        assert_eq!(ranked(Some(2)).unwrap(), [(1, 2.0), (0, 0.5)]);
+        assert_eq!(ranked(None).unwrap(), [(1, 2.0), (0, 0.5), (2, -1.0)]);
+        assert!(super::ranked(&[f32::NAN], Function::Softmax, None, |place, _| place).is_err());
     }
 
     proptest! {

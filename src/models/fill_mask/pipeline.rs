@@ -1,7 +1,8 @@
 //! Logits at the places of masks to tokens.
 
 use super::super::one_or_many::in_form;
-use super::super::text::{Cut, Encoded, Slice, TextEncoder, TextTask, Texts, scores, truncated};
+use super::super::scores::{self, Function};
+use super::super::text::{Cut, Encoded, Slice, TextEncoder, TextTask, Texts, truncated};
 use super::endpoint::{Candidate, Fill, Filled, Masks, Results};
 use crate::error::{Error, Fault};
 use crate::payload::Output;
@@ -32,21 +33,21 @@ impl FillMask {
         top_k: usize,
         only: bool,
     ) -> Result<Vec<Candidate>, Error> {
-        let shares = scores::softmax(logits);
-        let candidate = |token: usize| {
+        let candidate = |token: usize, score: f32| {
             let id = u32::try_from(token).unwrap_or(u32::MAX);
             let mut filled = row.encoding.get_ids().to_vec();
             filled[place] = id;
             filled.retain(|id| *id != self.encoder.pad());
             Ok(Candidate {
-                score: shares[token],
+                score,
                 token: id,
                 token_str: self.encoder.decode(&[id], false)?,
                 // Other masks are special tokens too, and stay to be seen.
                 sequence: self.encoder.decode(&filled, only)?,
             })
         };
-        scores::best(&shares, top_k).into_iter().map(candidate).collect()
+        let candidates = scores::ranked(logits, Function::Softmax, Some(top_k), candidate)?;
+        candidates.into_iter().collect()
     }
 
     fn fault(&self, request: &Fill, row: &Encoded) -> Error {
@@ -101,7 +102,6 @@ impl TextTask for FillMask {
         let only = masks.len() == 1;
         let fill = |place: usize| {
             let logits = &values[place * vocabulary..(place + 1) * vocabulary];
-            scores::check(logits)?;
             self.candidates(row, place, logits, request.top_k, only)
         };
         let mut lists = masks.into_iter().map(fill).collect::<Result<Vec<_>, _>>()?;

@@ -203,15 +203,12 @@ impl RowTask for ImageClassification {
 
     fn read(&self, request: &Classify, _: &Pixels, outputs: &[Slice<'_>]) -> Result<Vec<Label>, Error> {
         let logits = outputs[0].values;
-        scores::check(logits)?;
         let function = request.function_to_apply.map_or(self.function, Applied::function);
-        let scores = function.scores(logits);
-        let label = |place: usize| Label {
+        let label = |place, score| Label {
             label: self.config.label(place),
-            score: scores[place],
+            score,
         };
-        let places = scores::best(&scores, request.top_k.unwrap_or(usize::MAX));
-        Ok(places.into_iter().map(label).collect())
+        scores::ranked(logits, function, request.top_k, label)
     }
 
     fn answer(&self, request: &Classify, _: &[Pixels], read: Vec<Vec<Label>>) -> Result<Output, Error> {

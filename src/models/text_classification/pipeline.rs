@@ -55,14 +55,11 @@ impl TextTask for TextClassification {
 
     fn read(&self, request: &Classify, _: &Encoded, outputs: &[Slice<'_>]) -> Result<Vec<Label>, Error> {
         let logits = outputs[0].values;
-        scores::check(logits)?;
-        let scores = self.function.scores(logits);
-        let label = |place: usize| Label {
+        let label = |place, score| Label {
             label: self.config.label(place),
-            score: scores[place],
+            score,
         };
-        let places = scores::best(&scores, request.top_k.unwrap_or(usize::MAX));
-        Ok(places.into_iter().map(label).collect())
+        scores::ranked(logits, self.function, request.top_k, label)
     }
 
     fn answer(&self, request: &Classify, rows: &[Encoded], read: Vec<Vec<Label>>) -> Result<Output, Error> {
