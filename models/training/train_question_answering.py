@@ -2,7 +2,7 @@
 
 Run: python train_question_answering.py --out ../question_answering --heldout ../../tests/fixtures/qa_heldout.json
 
-The text is generated (qa_data.py), so nothing is downloaded. Every batch is new; the model
+The text is generated (qa_data), so nothing is downloaded. Every batch is new; the model
 never sees a name twice and so learns to copy the span the question points at.
 """
 
