@@ -89,3 +89,24 @@ async fn examples_of_the_docs_work() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_texts_and_beams_than_run_together_are_written_in_turns() {
+    let texts = [
+        "The garden is old.",
+        "Anna",
+        "",
+        "A train from Paris",
+        "We missed it again, and then we walked.",
+    ];
+    let request = json!({"text": [texts, texts].concat(), "max_length": 20, "num_beams": 3});
+    let mut answers = Vec::new();
+    for most in [2, 4, 32] {
+        let server = serve(&json!([{"model": "text2text", "max_batch_size": most}])).await;
+        let answer = server.client.post("/text2text", &request).await.ok();
+        assert_eq!(answer["results"].as_array().unwrap().len(), 10);
+        answers.push(answer["results"].clone());
+    }
+    assert_eq!(answers[0], answers[2]);
+    assert_eq!(answers[1], answers[2]);
+}

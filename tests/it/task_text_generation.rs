@@ -283,3 +283,20 @@ async fn many_texts_of_mixed_lengths_end_within_their_time() {
     let all = tokio::time::timeout(Duration::from_secs(60), join_all(asked)).await;
     assert_eq!(all.unwrap().len(), 48);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_sequences_than_run_together_are_drawn_in_turns() {
+    let request = json!({
+        "prompt": "The garden", "max_new_tokens": 12, "temperature": 1.2, "seed": 5, "num_return_sequences": 11,
+    });
+    let mut answers = Vec::new();
+    for most in [3, 32] {
+        let server = serve(&json!([{"model": "text_generation", "max_batch_size": most}])).await;
+        let short = json!({"prompt": "Anna", "max_new_tokens": 2});
+        let (many, one) = tokio::join!(write(&server, &request), write(&server, &short));
+        assert_eq!(one["generated_tokens"], 2);
+        answers.push(many);
+    }
+    assert_eq!(answers[0]["sequences"].as_array().unwrap().len(), 11);
+    assert_eq!(answers[0], answers[1]);
+}

@@ -10,11 +10,11 @@ use tokenizers::Tokenizer;
 
 use super::encoder::Encoder;
 use super::endpoint::{AnswerDetail, Answers, Text2TextRequest, WrittenTexts};
-use super::source::{Reader, Source, Work};
+use super::source::{Manner, Reader, Source};
 use crate::error::Error;
 use crate::models::generation::cache::Seat;
-use crate::models::generation::decoder::{Decoder, Interrupts};
-use crate::models::generation::schedule::{self, Generator, Job};
+use crate::models::generation::decoder::{Decoder, Interrupts, Steps};
+use crate::models::generation::schedule::{self, Asked, Generator};
 use crate::models::generation::writer::{Writer, Written};
 use crate::models::one_or_many::in_form;
 use crate::models::text::Truncated;
@@ -35,6 +35,13 @@ pub struct Info {
     /// Sources whose end was cut off.
     truncated: Vec<Truncated>,
     listed: bool,
+}
+
+/// A text to be written of a source.
+pub struct Text {
+    ids: Vec<u32>,
+    manner: Rc<Manner>,
+    at_the_end: bool,
 }
 
 /// Scores and seat of a source's first step.
@@ -59,76 +66,71 @@ impl Text2Text {
         Ok(started.logits.into_iter().zip(started.seats).collect())
     }
 
-    /// The first steps of all sources of these requests; a failure is that of the requests it concerns.
-    fn start_all(&mut self, ready: &[(Request, Work)]) -> Vec<Vec<Result<Begun, Error>>> {
+    /// The first steps of these sources; a failure is that of those it concerns.
+    fn start_all(&mut self, sources: &[&[u32]]) -> Vec<Result<Begun, Error>> {
         let lost = || Err(Error::pipeline("the source was not read"));
-        let mut begun: Vec<Vec<Result<Begun, Error>>> = ready
-            .iter()
-            .map(|(_, work)| work.sources.iter().map(|_| lost()).collect())
-            .collect();
-        let all = |(i, (_, work)): (usize, &(Request, Work))| (0..work.sources.len()).map(move |j| (i, j));
-        let mut places: Vec<(usize, usize)> = ready.iter().enumerate().flat_map(all).collect();
-        let ids = |place: &(usize, usize)| ready[place.0].1.sources[place.1].ids.as_slice();
+        let mut begun: Vec<Result<Begun, Error>> = sources.iter().map(|_| lost()).collect();
+        let mut order: Vec<usize> = (0..sources.len()).collect();
         // Sources of like length share a run, so that little of it is padding.
-        places.sort_by_key(|place| ids(place).len());
-        for run in places.chunks(self.max_batch_size) {
-            let sources: Vec<&[u32]> = run.iter().map(ids).collect();
-            match self.start(&sources) {
-                Ok(started) => run
-                    .iter()
-                    .zip(started)
-                    .for_each(|((i, j), row)| begun[*i][*j] = Ok(row)),
-                Err(error) => run.iter().for_each(|(i, j)| begun[*i][*j] = Err(error.clone())),
+        order.sort_by_key(|place| sources[*place].len());
+        for run in order.chunks(self.max_batch_size) {
+            let together: Vec<&[u32]> = run.iter().map(|place| sources[*place]).collect();
+            match self.start(&together) {
+                Ok(started) => run.iter().zip(started).for_each(|(place, row)| begun[*place] = Ok(row)),
+                Err(error) => run.iter().for_each(|place| begun[*place] = Err(error.clone())),
             }
         }
         begun
-    }
-
-    fn job(&self, mut request: Request, work: &Work, begun: Vec<Result<Begun, Error>>) -> Option<Job<Info>> {
-        let tokenizer = &self.reader.tokenizer;
-        let at_the_end = !request.is_stream();
-        let writer = |begun: Result<Begun, Error>| {
-            begun.map(|(logits, seat)| Writer::begin(self.reader.writer(work, at_the_end), logits, seat, tokenizer))
-        };
-        match begun.into_iter().map(writer).collect::<Result<Vec<_>, _>>() {
-            Ok(writers) => {
-                let cut = |(text, source): (usize, &Source)| Truncated {
-                    text,
-                    tokens: source.whole,
-                    kept: source.ids.len(),
-                };
-                let cut = work.sources.iter().enumerate().map(cut).filter(|t| t.tokens > t.kept);
-                let info = Info {
-                    read: work.sources.iter().map(|s| s.ids.len()).collect(),
-                    truncated: cut.collect(),
-                    listed: work.listed,
-                };
-                Some(Job::new(request, writers, info))
-            }
-            Err(error) => {
-                request.finish(Err(error));
-                None
-            }
-        }
     }
 }
 
 impl Generator for Text2Text {
     type Info = Info;
+    type Text = Text;
+    type Decoder = Decoder;
 
-    fn begin(&mut self, requests: Vec<Request>) -> Vec<Job<Info>> {
-        let mut ready = Vec::new();
-        for mut request in requests {
-            let read = request.take_input().into_typed::<Text2TextRequest>();
-            match read.and_then(|read| self.reader.read(&read)) {
-                Ok(work) => ready.push((request, work)),
-                Err(error) => request.finish(Err(error)),
-            }
-        }
-        let begun = self.start_all(&ready);
-        let both = ready.into_iter().zip(begun);
-        both.filter_map(|((request, work), begun)| self.job(request, &work, begun))
-            .collect()
+    fn read(&mut self, request: &mut Request) -> Result<Asked<Info, Text>, Error> {
+        let asked = request.take_input().into_typed::<Text2TextRequest>()?;
+        let work = self.reader.read(&asked)?;
+        let cut = |(text, source): (usize, &Source)| Truncated {
+            text,
+            tokens: source.whole,
+            kept: source.ids.len(),
+        };
+        let cut = work.sources.iter().enumerate().map(cut).filter(|t| t.tokens > t.kept);
+        let info = Info {
+            read: work.sources.iter().map(|s| s.ids.len()).collect(),
+            truncated: cut.collect(),
+            listed: work.listed,
+        };
+        let (manner, at_the_end) = (Rc::new(work.manner), !request.is_stream());
+        let rows = manner.rows();
+        let text = |source: Source| Text {
+            ids: source.ids,
+            manner: Rc::clone(&manner),
+            at_the_end,
+        };
+        Ok(Asked {
+            info,
+            texts: work.sources.into_iter().map(text).collect(),
+            rows,
+        })
+    }
+
+    fn length(text: &Text) -> usize {
+        text.ids.len()
+    }
+
+    fn begin(&mut self, texts: Vec<Text>) -> Vec<Result<Writer, Error>> {
+        let sources: Vec<&[u32]> = texts.iter().map(|text| text.ids.as_slice()).collect();
+        let begun = self.start_all(&sources);
+        let (reader, tokenizer) = (&self.reader, &self.reader.tokenizer);
+        let writer = |(text, begun): (&Text, Result<Begun, Error>)| -> Result<Writer, Error> {
+            let (logits, seat) = begun?;
+            let kind = reader.writer(&text.manner, text.at_the_end);
+            Ok(Writer::begin(kind, logits, seat, tokenizer))
+        };
+        texts.iter().zip(begun).map(writer).collect()
     }
 
     fn decoder(&mut self) -> &mut Decoder {

@@ -14,7 +14,7 @@ use crate::models::tokenizer::FolderTokenizer;
 
 /// Tokens of an answer where nobody says how many.
 const LENGTH: usize = 256;
-/// Texts of a request times beams: each is a row with a cache of its own, and all are under way together.
+/// Texts of a request times beams: each is a row that is to be stepped, and texts are kept until all are written.
 const MOST_ROWS: usize = 1024;
 
 /// Reads requests. Shared by all replicas of a model.
@@ -32,8 +32,20 @@ pub struct Work {
     pub sources: Vec<Source>,
     /// Whether the request brought a list.
     pub listed: bool,
+    pub manner: Manner,
+}
+
+/// How the texts of a request are written.
+pub struct Manner {
     rules: Processors,
     beams: BeamOptions,
+}
+
+impl Manner {
+    /// Rows that a text takes up.
+    pub fn rows(&self) -> usize {
+        self.beams.beams.max(1)
+    }
 }
 
 /// What the encoder reads.
@@ -97,13 +109,15 @@ impl Reader {
         Ok(Work {
             sources: sources.collect::<Result<_, _>>()?,
             listed: texts.is_list(),
-            rules: self.rules(request, min_length, max_length),
-            beams: BeamOptions {
-                beams,
-                length_penalty: request.length_penalty.or(self.config.length_penalty).unwrap_or(1.0),
-                early_stopping: self.config.early_stopping.unwrap_or(EarlyStopping::No),
-                max_length,
-                eos: self.config.eos.clone(),
+            manner: Manner {
+                rules: self.rules(request, min_length, max_length),
+                beams: BeamOptions {
+                    beams,
+                    length_penalty: request.length_penalty.or(self.config.length_penalty).unwrap_or(1.0),
+                    early_stopping: self.config.early_stopping.unwrap_or(EarlyStopping::No),
+                    max_length,
+                    eos: self.config.eos.clone(),
+                },
             },
         })
     }
@@ -167,10 +181,10 @@ impl Reader {
     }
 
     /// What writes the answer to one source.
-    pub fn writer(&self, work: &Work, at_the_end: bool) -> Kind {
-        let (prompt, rules) = ([self.start], work.rules.clone());
-        if work.beams.beams > 1 {
-            return Kind::Beams(Beams::new(BeamSearch::new(work.beams.clone(), &prompt), rules));
+    pub fn writer(&self, manner: &Manner, at_the_end: bool) -> Kind {
+        let (prompt, rules) = ([self.start], manner.rules.clone());
+        if manner.beams.beams > 1 {
+            return Kind::Beams(Beams::new(BeamSearch::new(manner.beams.clone(), &prompt), rules));
         }
         let stop = StopStrings::default();
         let line = Line::new(&prompt, &[], rules, Choice::Greedy, stop, &self.tokenizer);

@@ -1,5 +1,6 @@
 //! Runs a decoder for requests that join and leave between its steps.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -9,9 +10,9 @@ use tokenizers::Tokenizer;
 use super::endpoint::{GeneratedSequence, GeneratedText, GenerationRequest};
 use super::prompt::{Prompt, Prompter};
 use crate::error::Error;
-use crate::models::generation::cache::{Align, Block, Seat};
+use crate::models::generation::cache::{Align, Block, Seat, apart};
 use crate::models::generation::decoder::{Decoder, Interrupts};
-use crate::models::generation::schedule::{self, Generator, Job};
+use crate::models::generation::schedule::{self, Asked, Generator};
 use crate::models::generation::writer::{Kind, Writer, Written};
 use crate::payload::Output;
 use crate::pipeline::{Batch, Interrupt, Pipeline, Request};
@@ -28,6 +29,45 @@ pub struct Info {
     seed: Option<u64>,
 }
 
+/// One of the texts after a prompt.
+pub struct Text {
+    after: Rc<Shared>,
+    index: usize,
+    at_the_end: bool,
+}
+
+/// Scores and seat of the token after a prompt.
+type Begun = (Vec<f32>, Seat);
+
+/// A prompt that is read once, before the first of its texts; it is kept for those that begin later.
+struct Shared {
+    prompt: Prompt,
+    begun: RefCell<Option<Result<Begun, Error>>>,
+}
+
+impl Shared {
+    /// Leaves the block that the prompt shares with others, which are not to be kept as long as its texts wait.
+    fn rest(&self) {
+        if let Some(Ok((_, seat))) = self.begun.borrow_mut().as_mut()
+            && let Some(own) = apart(std::slice::from_ref(seat)).pop()
+        {
+            *seat = own;
+        }
+    }
+}
+
+impl Text {
+    fn writer(&self, tokenizer: &Tokenizer) -> Result<Writer, Error> {
+        let (logits, seat) = match &*self.after.begun.borrow() {
+            Some(begun) => begun.clone()?,
+            None => return Err(Error::pipeline("the prompt was not read")),
+        };
+        let line = self.after.prompt.line(self.index, tokenizer);
+        let kind = Kind::Line(line.read_at_the_end(self.at_the_end));
+        Ok(Writer::begin(kind, logits, seat, tokenizer))
+    }
+}
+
 /// Prompts of one length may be read in one run; this many tokens at most, so that rows that are under way do not
 /// wait long for those that join.
 const TOGETHER: usize = 512;
@@ -42,57 +82,76 @@ impl TextGeneration {
     }
 
     /// Reads prompts of one length together.
-    fn start(&mut self, ready: Vec<(Request, Prompt)>) -> Vec<Job<Info>> {
-        let ids: Vec<&[u32]> = ready.iter().map(|(_, prompt)| prompt.ids.as_slice()).collect();
+    fn start(&mut self, prompts: &[Rc<Shared>]) {
+        let ids: Vec<&[u32]> = prompts.iter().map(|shared| shared.prompt.ids.as_slice()).collect();
         let no_source = Rc::new(Block::new(Vec::new(), vec![0; ids.len()], Align::Start));
-        let started = match self.decoder.start(&ids, &no_source) {
-            Ok(started) => started,
-            Err(error) => {
-                for (mut request, _) in ready {
-                    request.finish(Err(error.clone()));
+        match self.decoder.start(&ids, &no_source) {
+            Ok(started) => {
+                let given = started.logits.into_iter().zip(started.seats);
+                for (shared, begun) in prompts.iter().zip(given) {
+                    shared.begun.replace(Some(Ok(begun)));
                 }
-                return Vec::new();
             }
-        };
-        let given = started.logits.into_iter().zip(started.seats);
-        let job = |((request, prompt), (logits, seat)): ((Request, Prompt), (Vec<f32>, Seat))| {
-            let tokenizer = &self.prompter.tokenizer;
-            let at_the_end = !request.is_stream();
-            let lines = prompt.lines(tokenizer).into_iter();
-            let lines = lines.map(|line| line.read_at_the_end(at_the_end));
-            let writers = lines.map(|line| Writer::begin(Kind::Line(line), logits.clone(), seat.clone(), tokenizer));
-            let info = Info {
-                prompt_tokens: prompt.ids.len(),
-                seed: prompt.seed,
-            };
-            Job::new(request, writers.collect(), info)
-        };
-        ready.into_iter().zip(given).map(job).collect()
+            Err(error) => {
+                for shared in prompts {
+                    shared.begun.replace(Some(Err(error.clone())));
+                }
+            }
+        }
     }
 }
 
 impl Generator for TextGeneration {
     type Info = Info;
+    type Text = Text;
+    type Decoder = Decoder;
 
-    fn begin(&mut self, requests: Vec<Request>) -> Vec<Job<Info>> {
-        let mut of_length: BTreeMap<usize, Vec<(Request, Prompt)>> = BTreeMap::new();
-        for mut request in requests {
-            let read = request.take_input().into_typed::<GenerationRequest>();
-            match read.and_then(|read| self.prompter.read(&read)) {
-                Ok(prompt) => of_length.entry(prompt.ids.len()).or_default().push((request, prompt)),
-                Err(error) => request.finish(Err(error)),
-            }
+    fn read(&mut self, request: &mut Request) -> Result<Asked<Info, Text>, Error> {
+        let asked = request.take_input().into_typed::<GenerationRequest>()?;
+        let prompt = self.prompter.read(&asked)?;
+        let info = Info {
+            prompt_tokens: prompt.ids.len(),
+            seed: prompt.seed,
+        };
+        let (sequences, at_the_end) = (prompt.sequences, !request.is_stream());
+        let after = Rc::new(Shared {
+            prompt,
+            begun: RefCell::new(None),
+        });
+        let text = |index| Text {
+            after: Rc::clone(&after),
+            index,
+            at_the_end,
+        };
+        Ok(Asked {
+            info,
+            texts: (0..sequences).map(text).collect(),
+            rows: 1,
+        })
+    }
+
+    fn begin(&mut self, texts: Vec<Text>) -> Vec<Result<Writer, Error>> {
+        // The first text of a prompt begins before the others of it.
+        let first = texts.iter().filter(|text| text.index == 0);
+        let fresh: Vec<Rc<Shared>> = first.map(|text| Rc::clone(&text.after)).collect();
+        let mut of_length: BTreeMap<usize, Vec<Rc<Shared>>> = BTreeMap::new();
+        for shared in &fresh {
+            let length = shared.prompt.ids.len();
+            of_length.entry(length).or_default().push(Rc::clone(shared));
         }
-        let mut jobs = Vec::new();
-        for (length, mut ready) in of_length {
+        for (length, prompts) in of_length {
             let together = (TOGETHER / length).clamp(1, self.max_batch_size);
-            while !ready.is_empty() {
-                let rest = ready.split_off(together.min(ready.len()));
-                jobs.extend(self.start(ready));
-                ready = rest;
-            }
+            prompts.chunks(together).for_each(|prompts| self.start(prompts));
         }
-        jobs
+        let tokenizer = &self.prompter.tokenizer;
+        let begun = texts.iter().map(|text| text.writer(tokenizer)).collect();
+        drop(texts);
+        // Held here and by texts that wait.
+        fresh
+            .iter()
+            .filter(|shared| Rc::strong_count(shared) > 1)
+            .for_each(|shared| shared.rest());
+        begun
     }
 
     fn decoder(&mut self) -> &mut Decoder {

@@ -138,17 +138,14 @@ impl Prompter {
 }
 
 impl Prompt {
-    /// The lines to write, each of which draws for itself.
-    pub fn lines(&self, tokenizer: &Tokenizer) -> Vec<Line> {
-        let choice = |index| match (self.sampling, self.seed) {
+    /// One of the lines to write, each of which draws for itself.
+    pub fn line(&self, index: usize, tokenizer: &Tokenizer) -> Line {
+        let choice = match (self.sampling, self.seed) {
             (Some(sampling), Some(seed)) => Choice::drawn(sampling, seed, index),
             _ => Choice::Greedy,
         };
-        let line = |index| {
-            let (rules, stop) = (self.rules.clone(), self.stop.clone());
-            Line::new(&self.ids, &self.ids, rules, choice(index), stop, tokenizer)
-        };
-        (0..self.sequences).map(line).collect()
+        let (rules, stop) = (self.rules.clone(), self.stop.clone());
+        Line::new(&self.ids, &self.ids, rules, choice, stop, tokenizer)
     }
 }
 

@@ -80,6 +80,21 @@ pub struct Decoder {
     mixes: bool,
 }
 
+/// Steps of rows that join and leave between them.
+pub trait Steps {
+    /// Whether rows of different lengths share a run.
+    fn mixes(&self) -> bool;
+
+    /// Which rows step together.
+    fn groups(&self, seats: &[&Seat], most: usize) -> Vec<Vec<usize>>;
+
+    /// Gives each row its next token. Rows may be of different lengths only where [`Steps::groups`] put them together.
+    ///
+    /// # Errors
+    /// When the run fails; the seats are as good as before.
+    fn step(&mut self, seats: &[&Seat], tokens: &[u32]) -> Result<Stepped, Error>;
+}
+
 /// What a step gives of each row.
 pub struct Stepped {
     /// Scores of the next token.
@@ -129,24 +144,6 @@ impl Decoder {
         }
     }
 
-    /// Gives each row its next token. Rows may be of different lengths only where [`Decoder::groups`] put them
-    /// together.
-    ///
-    /// # Errors
-    /// When the run fails; the seats are as good as before.
-    pub fn step(&mut self, seats: &[&Seat], tokens: &[u32]) -> Result<Stepped, Error> {
-        let past = joined(seats.iter().map(|s| &s.past));
-        let source = joined(seats.iter().map(|s| &s.source));
-        let ids: Vec<&[u32]> = tokens.iter().map(std::slice::from_ref).collect();
-        run(&mut self.next, &self.layout, &ids, Some(&past), &source)
-    }
-
-    /// Which rows step together.
-    pub fn groups(&self, seats: &[&Seat], most: usize) -> Vec<Vec<usize>> {
-        let lengths: Vec<usize> = seats.iter().map(|s| s.length()).collect();
-        groups(&lengths, self.mixes, most)
-    }
-
     /// Runs two rows of different lengths alone and together, once: where the numbers differ, since the graph counts
     /// positions by itself for one, only rows of one length will share a run.
     ///
@@ -174,6 +171,24 @@ impl Decoder {
             .iter()
             .chain([&self.next])
             .map(|stage| stage.session.interrupt())
+    }
+}
+
+impl Steps for Decoder {
+    fn mixes(&self) -> bool {
+        self.mixes
+    }
+
+    fn groups(&self, seats: &[&Seat], most: usize) -> Vec<Vec<usize>> {
+        let lengths: Vec<usize> = seats.iter().map(|s| s.length()).collect();
+        groups(&lengths, self.mixes, most)
+    }
+
+    fn step(&mut self, seats: &[&Seat], tokens: &[u32]) -> Result<Stepped, Error> {
+        let past = joined(seats.iter().map(|s| &s.past));
+        let source = joined(seats.iter().map(|s| &s.source));
+        let ids: Vec<&[u32]> = tokens.iter().map(std::slice::from_ref).collect();
+        run(&mut self.next, &self.layout, &ids, Some(&past), &source)
     }
 }
 
