@@ -37,6 +37,8 @@ pub struct GenerationConfig {
     pub prefix: Option<String>,
     /// The longest sequence the model has positions for.
     pub positions: Option<usize>,
+    /// `n_positions`: what a model was trained with, though its positions, being relative, may not end there.
+    pub trained_positions: Option<usize>,
 }
 
 /// Tokens that a task falls back on where `generation_config.json` does not name them.
@@ -95,6 +97,7 @@ impl GenerationConfig {
             top_p: number(get("top_p")),
             prefix: prefix.and_then(|p| p.as_str().map(str::to_owned)),
             positions: positions.iter().filter_map(|key| count(model.get(*key)?)).min(),
+            trained_positions: model.get("n_positions").and_then(count),
         }
     }
 }
@@ -160,7 +163,7 @@ mod tests {
             "",
         );
         assert_eq!((config.eos, config.pad, config.forced_eos), (vec![1, 2], None, vec![2]));
-        assert_eq!(config.positions, Some(64));
+        assert_eq!((config.positions, config.trained_positions), (Some(64), Some(64)));
     }
 
     #[test]

@@ -12,11 +12,13 @@ use crate::models::text::{Texts, Truncated};
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Text2TextRequest {
-    /// One text or a list of them. Either this or `documents`.
+    /// One text or a list of them. Either this or `documents`. Of a text the model reads as many tokens as its
+    /// tokenizer or its configuration says, 512 where neither does.
     pub text: Option<Texts>,
     /// One document or a list of them.
     pub documents: Option<Texts>,
-    /// The most tokens of an answer, the one it begins with included; 256 where neither this nor the model says.
+    /// The most tokens of an answer, the one it begins with included; 256 where neither this nor the model says. At
+    /// most as many as the model has positions; where these do not end, 4096 or what the model's configuration says.
     #[schema(minimum = 2)]
     pub max_length: Option<usize>,
     /// The least tokens of an answer, the one it begins with included.

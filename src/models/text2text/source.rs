@@ -14,6 +14,11 @@ use crate::models::tokenizer::FolderTokenizer;
 
 /// Tokens of an answer where nobody says how many.
 const LENGTH: usize = 256;
+/// The most tokens of an answer that may be asked for where the model's positions do not end and it does not say more
+/// itself: each is a step, and a place in a cache.
+const LONGEST: usize = 4096;
+/// The most tokens of a source where neither tokenizer nor model says: attention grows with their square.
+const SOURCE: usize = 512;
 /// Texts of a request times beams: each is a row that is to be stepped, and texts are kept until all are written.
 const MOST_ROWS: usize = 1024;
 
@@ -62,12 +67,13 @@ impl Reader {
         let start = config
             .decoder_start
             .ok_or("generation_config.json and config.json name no decoder_start_token_id")?;
-        let limit = folder.max_length.into_iter().chain(config.positions).min();
+        let told = folder.max_length.into_iter().chain(config.positions).min();
+        let limit = told.or(config.trained_positions).unwrap_or(SOURCE);
         Ok(Self {
             tokenizer: folder.tokenizer,
             config,
             start,
-            limit: limit.unwrap_or(usize::MAX),
+            limit,
         })
     }
 
@@ -123,19 +129,20 @@ impl Reader {
     }
 
     fn max_length(&self, request: &Text2TextRequest) -> Result<usize, Error> {
-        let positions = self.config.positions.unwrap_or(usize::MAX);
-        if let Some(asked) = request.max_length {
-            if asked > positions {
-                let message = format!("is {asked}, and the model has {positions} positions");
-                return Err(fault(&["max_length"], message, "too_long"));
-            }
-            return Ok(asked);
-        }
         let by_tokens = self.config.max_new_tokens.map(|n| n.saturating_add(1));
-        Ok(by_tokens
-            .or(self.config.max_length)
-            .unwrap_or(LENGTH)
-            .clamp(2, positions.max(2)))
+        let own = by_tokens.or(self.config.max_length);
+        let most = self.config.positions.unwrap_or_else(|| LONGEST.max(own.unwrap_or(0)));
+        match request.max_length {
+            Some(asked) if asked > most => {
+                let message = match self.config.positions {
+                    Some(positions) => format!("is {asked}, and the model has {positions} positions"),
+                    None => format!("is {asked}, and at most {most} tokens are written"),
+                };
+                Err(fault(&["max_length"], message, "too_long"))
+            }
+            Some(asked) => Ok(asked),
+            None => Ok(own.unwrap_or(LENGTH).clamp(2, most.max(2))),
+        }
     }
 
     /// A text's tokens, its end cut off where it is longer than the model takes.
@@ -194,4 +201,83 @@ impl Reader {
 
 fn fault<S: AsRef<str>>(path: &[S], message: impl Into<String>, kind: &'static str) -> Error {
     Error::faults(vec![Fault::at(path, message, kind)])
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// Every word is a token.
+    const TOKENIZER: &str = r#"{
+        "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
+        "pre_tokenizer": {"type": "WhitespaceSplit"}, "post_processor": null, "decoder": null,
+        "model": {"type": "WordLevel", "vocab": {"a": 0, "<unk>": 1}, "unk_token": "<unk>"}
+    }"#;
+
+    fn reader(max_length: Option<usize>, config: GenerationConfig) -> Reader {
+        let tokenizer: Tokenizer = TOKENIZER.parse().unwrap();
+        let config = GenerationConfig {
+            decoder_start: Some(0),
+            ..config
+        };
+        Reader::new(FolderTokenizer { tokenizer, max_length }, config).unwrap()
+    }
+
+    fn read(reader: &Reader, request: Value) -> Result<Work, Error> {
+        reader.read(&serde_json::from_value(request).unwrap())
+    }
+
+    #[test]
+    fn a_source_is_cut_also_where_nothing_says_how_long_it_may_be() {
+        let (ends, trained) = (
+            GenerationConfig {
+                positions: Some(40),
+                ..GenerationConfig::default()
+            },
+            GenerationConfig {
+                trained_positions: Some(64),
+                ..GenerationConfig::default()
+            },
+        );
+        for (tokenizer, config, kept) in [
+            (None, GenerationConfig::default(), SOURCE),
+            (None, trained.clone(), 64),
+            (Some(90), trained, 90),
+            (Some(50), ends.clone(), 40),
+            (None, ends, 40),
+        ] {
+            let reader = reader(tokenizer, config);
+            let work = read(&reader, json!({"text": ["a", "a ".repeat(600)]})).unwrap();
+            let lengths: Vec<(usize, usize)> = work.sources.iter().map(|s| (s.ids.len(), s.whole)).collect();
+            assert_eq!(lengths, [(1, 1), (kept, 600)]);
+        }
+    }
+
+    #[test]
+    fn an_answer_has_a_longest_length() {
+        let of = |config: &GenerationConfig, asked: Value| {
+            let read = read(&reader(None, config.clone()), json!({"text": "a", "max_length": asked}));
+            let length = read.map(|work| work.manner.beams.max_length);
+            length.map_err(|error| error.detail()[0].loc.clone())
+        };
+        let told = Err(vec!["body".to_owned(), "max_length".to_owned()]);
+        let plain = GenerationConfig::default();
+        assert_eq!(of(&plain, Value::Null), Ok(LENGTH));
+        assert_eq!(of(&plain, json!(LONGEST)), Ok(LONGEST));
+        assert_eq!(of(&plain, json!(LONGEST + 1)), told);
+        let long = GenerationConfig {
+            max_length: Some(9000),
+            ..GenerationConfig::default()
+        };
+        assert_eq!(of(&long, Value::Null), Ok(9000));
+        assert_eq!(of(&long, json!(9001)), told);
+        let ends = GenerationConfig {
+            positions: Some(64),
+            ..long
+        };
+        assert_eq!(of(&ends, Value::Null), Ok(64));
+        assert_eq!(of(&ends, json!(65)), told);
+    }
 }
