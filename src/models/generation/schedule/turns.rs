@@ -49,8 +49,8 @@ impl Turns {
         // Where rows of unlike length do not share a run, texts of one request that begin one by one would each be a
         // run of their own from then on: they begin when there is room for many, or for all that are left.
         let many = self.mixes || room >= self.most.div_ceil(2);
-        let may = |s: &Standing| !s.slow && (many || s.rows == 0 || s.left.saturating_mul(s.each) <= room);
-        let open: Vec<bool> = all.iter().map(may).collect();
+        let begins = |s: &Standing| !s.slow && (many || s.rows == 0 || s.left.saturating_mul(s.each) <= room);
+        let open: Vec<bool> = all.iter().map(begins).collect();
         let mut chosen = Vec::new();
         loop {
             let waiting = all.iter().enumerate().filter(|(place, s)| open[*place] && s.left > 0);
