@@ -99,7 +99,7 @@ async fn more_texts_and_beams_than_run_together_are_written_in_turns() {
         "A train from Paris",
         "We missed it again, and then we walked.",
     ];
-    let request = json!({"text": [texts, texts].concat(), "max_length": 20, "num_beams": 3});
+    let request = json!({"text": ([texts, texts].concat()), "max_length": 20, "num_beams": 3});
     let mut answers = Vec::new();
     for most in [2, 4, 32] {
         let server = serve(&json!([{"model": "text2text", "max_batch_size": most}])).await;
