@@ -16,6 +16,8 @@ const CLIENTS: u64 = 4;
 const RUSH: u64 = 100;
 /// The longest pause of a client between later ones, in milliseconds.
 const PAUSE: u64 = 100;
+/// The longest of them as long as a test waits for more jobs to stand in the queue.
+const SHORTER: u64 = 10;
 /// From so many waiting jobs on, clients pause longer: what a soak leaves must end soon after it.
 const MANY: usize = 300;
 const LONGER: u64 = 4;
@@ -93,6 +95,11 @@ impl Load {
         self.book.pause.store(pause, Ordering::SeqCst);
     }
 
+    /// Too few jobs wait, until [`Load::ease`] is called: on a slow machine those of the first rush are over already.
+    pub fn hurry(&self) {
+        self.book.pause.store(SHORTER, Ordering::SeqCst);
+    }
+
     /// Tries so far that were answered with 503.
     pub fn refused(&self) -> usize {
         self.book.refused.load(Ordering::SeqCst)
@@ -128,7 +135,7 @@ impl Book {
             };
             self.jobs.lock().unwrap().insert(row, id);
             if row >= RUSH {
-                let pause = luck.u64(0..self.pause.load(Ordering::SeqCst));
+                let pause = luck.u64(0..=self.pause.load(Ordering::SeqCst));
                 tokio::time::sleep(Duration::from_millis(pause)).await;
             }
         }
