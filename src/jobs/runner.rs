@@ -14,8 +14,8 @@ use crate::service::Model;
 
 /// How often a model that is not ready is looked at.
 const LOOK: Duration = Duration::from_millis(200);
-/// After a fault of the store.
-const RETRY: Duration = Duration::from_secs(1);
+/// After a fault of the store. A call of one that is away costs little, and work goes on as soon as it is back.
+const RETRY: Duration = Duration::from_millis(250);
 /// How long to wait for word of a new job before looking oneself: jobs of servers that died are told by nobody.
 const PATIENCE: Duration = Duration::from_secs(1);
 

@@ -72,10 +72,8 @@ fn row(i: usize) -> Vec<f32> {
     (0..4).map(|j| (i * 4 + j) as f32 / 100.0).collect()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn two_hundred_requests_at_fifty_through_two_replicas_get_their_own_rows() {
-    let models = models_dir(&[("mlp", crate::onnx::mlp(&[4, 8, 3], 1))]);
-    let server = TestServer::folders(models.path(), r#"[{"model":"mlp","replicas":2}]"#, &[]).await;
+/// 200 requests, one by one and then at 50, have the same answers.
+async fn own_rows_at_fifty(server: &TestServer, row: impl Fn(usize) -> Vec<f32>) {
     let mut alone = Vec::new();
     for i in 0..200 {
         alone.push(server.client.post("/mlp", &json!({"x": [row(i)]})).await.ok());
@@ -83,9 +81,10 @@ async fn two_hundred_requests_at_fifty_through_two_replicas_get_their_own_rows()
     let gate = std::sync::Arc::new(tokio::sync::Semaphore::new(50));
     let together = join_all((0..200).map(|i| {
         let (client, gate) = (server.client.clone(), std::sync::Arc::clone(&gate));
+        let body = json!({"x": [row(i)]});
         async move {
             let _place = gate.acquire().await.unwrap();
-            client.post("/mlp", &json!({"x": [row(i)]})).await.ok()
+            client.post("/mlp", &body).await.ok()
         }
     }));
     for (alone, together) in alone.iter().zip(together.await) {
@@ -94,6 +93,36 @@ async fn two_hundred_requests_at_fifty_through_two_replicas_get_their_own_rows()
             "{alone} {together}"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hundred_requests_at_fifty_through_two_replicas_get_their_own_rows() {
+    let models = models_dir(&[("mlp", crate::onnx::mlp(&[4, 8, 3], 1))]);
+    let server = TestServer::folders(models.path(), r#"[{"model":"mlp","replicas":2}]"#, &[]).await;
+    own_rows_at_fifty(&server, row).await;
+}
+
+/// Threads of this process by these names.
+fn threads(names: &[&str]) -> usize {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    let name = |task: std::io::Result<std::fs::DirEntry>| std::fs::read_to_string(task.unwrap().path().join("comm"));
+    // A thread may end meanwhile.
+    let told = tasks.filter_map(|task| name(task).ok());
+    told.filter(|told| names.contains(&told.trim_end())).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_of_a_batch_are_spread_over_the_threads_of_a_replica_and_keep_their_place() {
+    // A run takes half a millisecond: long enough to be handed to another thread.
+    let models = models_dir(&[("mlp", crate::onnx::mlp(&[8, 2048, 2048, 3], 1))]);
+    let server = TestServer::folders(models.path(), r#"[{"model":"mlp","threads":3}]"#, &[]).await;
+    own_rows_at_fifty(&server, |i| [row(i), row(i + 1)].concat()).await;
+    assert_eq!(threads(&["mlp/0.0", "mlp/0.1", "mlp/0.2"]), 3);
+    drop(server);
+    eventually("its threads have ended", async || {
+        threads(&["mlp/0", "mlp/0.0", "mlp/0.1", "mlp/0.2"]) == 0
+    })
+    .await;
 }
 
 fn close(a: &Value, b: &Value) -> bool {

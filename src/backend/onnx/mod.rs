@@ -5,6 +5,7 @@
 mod artefact;
 mod convert;
 mod graph;
+mod lanes;
 mod library;
 mod model;
 mod provider;
@@ -14,4 +15,4 @@ mod weights;
 pub use graph::{Graph, GraphError};
 pub use library::{LIBRARY_FOLDER, LoadError, Runtime, search_path};
 pub use model::{OnnxModel, OnnxOptions};
-pub use session::OnnxSession;
+pub use session::{OnnxSession, RunEach, Runs};

@@ -36,6 +36,40 @@ struct Prepared {
     weights: SharedWeights,
 }
 
+/// Opens sessions of one model on the CPU; they share its weights.
+#[derive(Clone)]
+pub struct Opener {
+    runtime: Runtime,
+    prepared: Arc<Prepared>,
+    /// Threads of the replica.
+    pub threads: usize,
+}
+
+impl Opener {
+    /// A session that uses so many threads inside of a run.
+    ///
+    /// # Errors
+    /// When the model cannot be loaded.
+    pub fn open(&self, threads: usize) -> ort::Result<Session> {
+        let Prepared {
+            file,
+            optimised,
+            weights,
+        } = &*self.prepared;
+        let level = if *optimised {
+            GraphOptimizationLevel::Disable
+        } else {
+            GraphOptimizationLevel::All
+        };
+        let mut builder = base(&self.runtime, threads)?.with_optimization_level(level)?;
+        builder = builder.with_prepacked_weights(&weights.packed)?;
+        for (name, value) in &weights.tensors {
+            builder = builder.with_initializer(name, Arc::clone(value))?;
+        }
+        builder.commit_from_file(file)
+    }
+}
+
 impl OnnxModel {
     pub const fn new(file: PathBuf, options: OnnxOptions) -> Self {
         Self {
@@ -50,13 +84,22 @@ impl OnnxModel {
     /// # Errors
     /// When the device cannot be had or the model cannot be loaded on it.
     pub fn session(&self, runtime: &Runtime, context: &ReplicaContext) -> Result<OnnxSession, Error> {
-        let session = match context.device {
-            Device::Cpu => self.cpu_session(runtime, context),
-            Device::Cuda(_) | Device::Ipu(_) => self.device_session(runtime, context),
+        let loaded = match context.device {
+            Device::Cpu => {
+                let opener = Opener {
+                    runtime: runtime.clone(),
+                    prepared: self.prepared(runtime, &context.cache_dir),
+                    threads: context.threads,
+                };
+                let session = opener.open(opener.threads).map_err(|e| e.to_string());
+                let text = |e: String| self.without_paths(&e, &opener.prepared.file);
+                session.map_err(text).map(|session| (session, Some(opener)))
+            }
+            Device::Cuda(_) | Device::Ipu(_) => self.device_session(runtime, context).map(|session| (session, None)),
         };
-        let session = session
+        let (session, opener) = loaded
             .map_err(|e| Error::pipeline(format!("{} cannot be loaded on {}: {e}", self.name(), context.device)))?;
-        OnnxSession::new(session).map_err(|e| Error::pipeline(e.to_string()))
+        OnnxSession::new(session, opener).map_err(|e| Error::pipeline(e.to_string()))
     }
 
     /// ONNX Runtime's messages name files by their whole path, which is nobody's business outside this machine.
@@ -73,24 +116,6 @@ impl OnnxModel {
 
     fn name(&self) -> String {
         self.file.file_name().unwrap_or_default().to_string_lossy().into_owned()
-    }
-
-    fn cpu_session(&self, runtime: &Runtime, context: &ReplicaContext) -> Result<Session, String> {
-        let prepared = self.prepared(runtime, &context.cache_dir);
-        let level = if prepared.optimised {
-            GraphOptimizationLevel::Disable
-        } else {
-            GraphOptimizationLevel::All
-        };
-        let load = || {
-            let mut builder = base(runtime, context.threads)?.with_optimization_level(level)?;
-            builder = builder.with_prepacked_weights(&prepared.weights.packed)?;
-            for (name, value) in &prepared.weights.tensors {
-                builder = builder.with_initializer(name, Arc::clone(value))?;
-            }
-            builder.commit_from_file(&prepared.file)
-        };
-        load().map_err(|e: ort::Error| self.without_paths(&e.to_string(), &prepared.file))
     }
 
     /// Made by the first replica that asks, while the others wait for it.

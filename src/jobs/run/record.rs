@@ -13,7 +13,7 @@ use crate::store::StoreError;
 
 /// After a model or the store could not take something. Doubled each time up to [`LONGEST_RETRY`].
 pub const RETRY: Duration = Duration::from_millis(500);
-const LONGEST_RETRY: Duration = Duration::from_secs(8);
+const LONGEST_RETRY: Duration = Duration::from_secs(2);
 /// A store that is away comes back. One that refuses something this often will not have it.
 const REFUSALS: u32 = 3;
 
@@ -99,7 +99,7 @@ impl Tries {
         if shared.is_giving_up() || self.refused >= REFUSALS {
             return false;
         }
-        let pause = RETRY.saturating_mul(1 << (self.made - 1).min(4)).min(LONGEST_RETRY);
+        let pause = RETRY.saturating_mul(1 << (self.made - 1).min(2)).min(LONGEST_RETRY);
         let mut phase = shared.stop.subscribe();
         tokio::select! {
             () = tokio::time::sleep(pause) => {}

@@ -2,7 +2,7 @@
 //! meet share a run, what is read of them becomes answers. Knows neither texts nor images.
 
 mod pipeline;
-mod runner;
+mod ports;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::payload::Output;
 use crate::pipeline::{Build, Pipeline, ReplicaContext};
 use crate::tensor::Tensor;
 use pipeline::RowPipeline;
-use runner::Runner;
+use ports::Ports;
 
 /// One row of one output of a run.
 #[derive(Clone, Copy, Debug)]
@@ -98,7 +98,8 @@ pub fn loaded<T: RowTask>(source: &Source<'_>, task: T, contract: Contract) -> L
         Arc::new(move |context: &ReplicaContext| {
             let session = model.session(&runtime, context)?;
             let pipeline = RowPipeline {
-                runner: Runner::new(session, &task.outputs())?,
+                ports: Ports::new(&session, &task.outputs())?,
+                session,
                 task: Arc::clone(&task),
                 max_batch_size,
                 device: context.device.kind(),

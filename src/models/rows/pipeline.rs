@@ -1,17 +1,21 @@
 //! Requests as rows, rows as runs. A request is answered as soon as the last of its rows has run: who brings one row
 //! does not wait for the runs of who brings many.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::RowTask;
-use super::runner::RunRows;
+use super::ports::Ports;
+use crate::backend::onnx::{RunEach, Runs};
 use crate::device::DeviceKind;
 use crate::error::{Error, Kind};
 use crate::pipeline::{Batch, Pipeline, Request};
+use crate::tensor::Tensor;
 
 /// A task on one device, owned by one replica.
-pub struct RowPipeline<T: RowTask, R> {
-    pub runner: R,
+pub struct RowPipeline<T: RowTask, S> {
+    pub session: S,
+    pub ports: Ports,
     pub task: Arc<T>,
     pub max_batch_size: usize,
     pub device: DeviceKind,
@@ -41,7 +45,75 @@ impl<T: RowTask> Work<T> {
     }
 }
 
-impl<T: RowTask, R: RunRows> RowPipeline<T, R> {
+/// Where a row is: the number of its request, and its own in there.
+type Place = (usize, usize);
+
+/// The runs that are made of a batch.
+struct Cut<'a, T: RowTask> {
+    task: &'a T,
+    ports: &'a Ports,
+    work: Vec<Work<T>>,
+    /// Runs that have not begun.
+    left: VecDeque<Vec<Place>>,
+    /// The rows of those that have.
+    begun: Vec<Vec<Place>>,
+}
+
+impl<T: RowTask> Cut<'_, T> {
+    fn rows(&self, places: &[Place]) -> Vec<&T::Row> {
+        places.iter().map(|(i, j)| &self.work[*i].rows[*j]).collect()
+    }
+
+    fn fail(&mut self, places: &[Place], error: &Error) {
+        places
+            .iter()
+            .for_each(|(i, _)| self.work[*i].request.finish(Err(error.clone())));
+    }
+}
+
+impl<T: RowTask> Runs for Cut<'_, T> {
+    fn next(&mut self) -> Option<Vec<Tensor>> {
+        while let Some(mut places) = self.left.pop_front() {
+            // Many rows take many runs; who left meanwhile, or has his answer, is passed over.
+            places.retain(|(i, _)| self.work[*i].is_wanted());
+            if places.is_empty() {
+                continue;
+            }
+            match self.ports.tensors(self.task, &self.rows(&places)) {
+                Ok(tensors) => {
+                    self.begun.push(places);
+                    return Some(tensors);
+                }
+                Err(error) => self.fail(&places, &error),
+            }
+        }
+        None
+    }
+
+    fn done(&mut self, run: usize, outputs: Result<Vec<Tensor>, Error>) {
+        let places = std::mem::take(&mut self.begun[run]);
+        let answers = outputs.and_then(|tensors| {
+            self.ports.read(&tensors, places.len(), |n, outputs| {
+                let (i, j) = places[n];
+                self.task.read(&self.work[i].asked, &self.work[i].rows[j], outputs)
+            })
+        });
+        match answers {
+            Ok(answers) => {
+                for ((i, j), answer) in places.iter().zip(answers) {
+                    match answer {
+                        Ok(read) => self.work[*i].read[*j] = Some(read),
+                        Err(error) => self.work[*i].request.finish(Err(error)),
+                    }
+                }
+                places.iter().for_each(|(i, _)| self.work[*i].settle(self.task));
+            }
+            Err(error) => self.fail(&places, &error),
+        }
+    }
+}
+
+impl<T: RowTask, S: RunEach> RowPipeline<T, S> {
     fn prepare(&self, mut request: Request) -> Option<Work<T>> {
         let asked = request.take_input().into_typed::<T::Request>();
         match asked.and_then(|asked| Ok((self.task.rows(&asked)?, asked))) {
@@ -61,59 +133,40 @@ impl<T: RowTask, R: RunRows> RowPipeline<T, R> {
         }
     }
 
-    /// Runs the rows at these places (request, row) together.
-    fn run_rows(&mut self, work: &mut [Work<T>], places: &[(usize, usize)]) {
-        let Self { runner, task, .. } = self;
-        let rows: Vec<&T::Row> = places.iter().map(|(i, j)| &work[*i].rows[*j]).collect();
-        let result = runner.run(&**task, &rows, |n, outputs| {
-            let (i, j) = places[n];
-            task.read(&work[i].asked, &work[i].rows[j], outputs)
-        });
-        match result {
-            Ok(answers) => {
-                for ((i, j), answer) in places.iter().zip(answers) {
-                    match answer {
-                        Ok(read) => work[*i].read[*j] = Some(read),
-                        Err(error) => work[*i].request.finish(Err(error)),
-                    }
-                }
-                places.iter().for_each(|(i, _)| work[*i].settle(task));
-            }
-            Err(error) => places
-                .iter()
-                .for_each(|(i, _)| work[*i].request.finish(Err(error.clone()))),
-        }
-    }
-}
-
-impl<T: RowTask, R: RunRows> Pipeline for RowPipeline<T, R> {
-    fn run(&mut self, batch: &mut Batch) -> Result<(), Error> {
-        batch.control().set_interrupt(self.runner.interrupt());
-        let mut work: Vec<Work<T>> = batch.drain().filter_map(|request| self.prepare(request)).collect();
-        let mut places: Vec<(T::Key, (usize, usize))> = work
+    /// Which rows share a run: those of like keys, so that little of it is padding, and no more than leave each of
+    /// the runs that go on at once its part.
+    fn cut(&self, work: &[Work<T>]) -> VecDeque<Vec<Place>> {
+        let mut places: Vec<(T::Key, Place)> = work
             .iter()
             .enumerate()
             .flat_map(|(i, w)| w.rows.iter().enumerate().map(move |(j, row)| (row, (i, j))))
             .map(|(row, place)| (self.task.key(row), place))
             .collect();
-        // Rows of like keys share a run, so that little of it is padding.
         places.sort_by(|(a, _), (b, _)| a.cmp(b));
-        let task = Arc::clone(&self.task);
-        for alike in places.chunk_by(|(a, _), (b, _)| task.meet(a, b)) {
+        let most = self.max_batch_size.min(places.len().div_ceil(self.session.width()));
+        let mut runs = VecDeque::new();
+        for alike in places.chunk_by(|(a, _), (b, _)| self.task.meet(a, b)) {
             let keys: Vec<&T::Key> = alike.iter().map(|(key, _)| key).collect();
-            for run in task.runs(&keys, self.max_batch_size, self.device) {
-                // Many rows take many runs; who left meanwhile, or has his answer, is passed over.
-                let live: Vec<(usize, usize)> = alike[run]
-                    .iter()
-                    .map(|(_, place)| *place)
-                    .filter(|(i, _)| work[*i].is_wanted())
-                    .collect();
-                if !live.is_empty() {
-                    self.run_rows(&mut work, &live);
-                }
-            }
+            let cut = self.task.runs(&keys, most, self.device).into_iter();
+            runs.extend(cut.map(|run| alike[run].iter().map(|(_, place)| *place).collect::<Vec<_>>()));
         }
-        for mut rest in work {
+        runs
+    }
+}
+
+impl<T: RowTask, S: RunEach> Pipeline for RowPipeline<T, S> {
+    fn run(&mut self, batch: &mut Batch) -> Result<(), Error> {
+        batch.control().set_interrupt(self.session.interrupt());
+        let work: Vec<Work<T>> = batch.drain().filter_map(|request| self.prepare(request)).collect();
+        let mut cut = Cut {
+            task: &*self.task,
+            ports: &self.ports,
+            left: self.cut(&work),
+            begun: Vec::new(),
+            work,
+        };
+        self.session.run_each(&mut cut);
+        for mut rest in cut.work {
             // What made no rows at all has its answer here.
             rest.settle(&self.task);
             if !rest.request.is_finished() {
@@ -125,10 +178,14 @@ impl<T: RowTask, R: RunRows> Pipeline for RowPipeline<T, R> {
     }
 
     fn compile(&mut self) -> Result<(), Error> {
-        let Self { runner, task, .. } = self;
-        let (asked, rows) = task.dummy()?;
+        let (asked, rows) = self.task.dummy()?;
         let views: Vec<&T::Row> = rows.iter().collect();
-        let read = runner.run(&**task, &views, |n, outputs| task.read(&asked, &rows[n], outputs))?;
+        let inputs = self.ports.tensors(&*self.task, &views)?;
+        let outputs = self.session.prepare(&inputs, self.max_batch_size > 1)?;
+        let task = &self.task;
+        let read = self
+            .ports
+            .read(&outputs, rows.len(), |n, outputs| task.read(&asked, &rows[n], outputs))?;
         read.into_iter().collect::<Result<Vec<_>, _>>().map(drop)
     }
 }
@@ -195,8 +252,9 @@ mod tests {
         fn reset(&self) {}
     }
 
-    /// Runs rows, and looks before each run who has an answer.
+    /// Makes runs, the last first of those that go on at once, and looks before each who has an answer.
     struct Watched {
+        width: usize,
         receivers: Vec<ReplyReceiver>,
         /// Answers and how many runs there had been before they were seen.
         answers: Vec<Option<(usize, Result<Output, Error>)>>,
@@ -213,25 +271,38 @@ mod tests {
         }
     }
 
-    impl RunRows for Watched {
+    impl RunEach for Watched {
+        fn width(&self) -> usize {
+            self.width
+        }
+
+        fn run_each(&mut self, runs: &mut dyn Runs) {
+            let mut begun = 0;
+            loop {
+                let together = (0..self.width).map_while(|_| runs.next()).count();
+                if together == 0 {
+                    return;
+                }
+                for run in (begun..begun + together).rev() {
+                    self.look();
+                    self.runs += 1;
+                    runs.done(run, Ok(Vec::new()));
+                }
+                begun += together;
+            }
+        }
+
         fn interrupt(&self) -> Arc<dyn Interrupt> {
             Arc::new(Nothing)
         }
 
-        fn run<T: RowTask, A>(
-            &mut self,
-            _: &T,
-            rows: &[&T::Row],
-            mut read: impl FnMut(usize, &[Slice<'_>]) -> A,
-        ) -> Result<Vec<A>, Error> {
-            self.look();
-            self.runs += 1;
-            Ok((0..rows.len()).map(|n| read(n, &[])).collect())
+        fn prepare(&mut self, _: &[Tensor], _: bool) -> Result<Vec<Tensor>, Error> {
+            Ok(Vec::new())
         }
     }
 
     /// What each request was answered, and after how many runs.
-    fn answered(asked: &[&[usize]], max_batch_size: usize) -> Vec<(usize, Result<String, String>)> {
+    fn answered(asked: &[&[usize]], max_batch_size: usize, width: usize) -> Vec<(usize, Result<String, String>)> {
         let (mut requests, mut receivers) = (Vec::new(), Vec::new());
         for numbers in asked {
             let (reply, receiver) = unary(Instant::now());
@@ -239,33 +310,35 @@ mod tests {
             requests.push(Request::new("test".into(), 1, state, reply));
             receivers.push(receiver);
         }
-        let runner = Watched {
+        let session = Watched {
+            width,
             answers: receivers.iter().map(|_| None).collect(),
             receivers,
             runs: 0,
         };
         let mut pipeline = RowPipeline {
-            runner,
+            session,
+            ports: Ports::default(),
             task: Arc::new(Numbers),
             max_batch_size,
             device: DeviceKind::Cpu,
         };
         pipeline.run(&mut Batch::new(requests)).unwrap();
-        pipeline.runner.look();
+        pipeline.session.look();
         let text = |output| match output {
             Output::Json(text) => String::from_utf8(text.to_vec()).unwrap(),
             _ => panic!("not JSON"),
         };
         let plain =
             |(runs, result): (usize, Result<Output, Error>)| (runs, result.map(text).map_err(|e| e.to_string()));
-        let answers = pipeline.runner.answers.into_iter();
+        let answers = pipeline.session.answers.into_iter();
         answers.map(|answer| plain(answer.unwrap())).collect()
     }
 
     #[test]
     fn a_request_is_answered_when_its_last_row_has_run() {
         let many: Vec<usize> = (1..=6).collect();
-        let answers = answered(&[&many, &[2], &[0, 4], &[9]], 2);
+        let answers = answered(&[&many, &[2], &[0, 4], &[9]], 2, 1);
         // Runs of two rows each: 0 1, 2 2, 3 4, 4 5, 6 9.
         let runs: Vec<usize> = answers.iter().map(|(runs, _)| *runs).collect();
         assert_eq!(runs, [5, 2, 4, 5]);
@@ -275,11 +348,25 @@ mod tests {
 
     #[test]
     fn a_fault_is_that_of_its_request_and_told_at_once() {
-        let answers = answered(&[&[13, 20], &[20, 21], &[]], 1);
+        let answers = answered(&[&[13, 20], &[20, 21], &[]], 1, 1);
         assert_eq!(answers[0].0, 1);
         assert!(answers[0].1.as_ref().unwrap_err().contains("13 is no number"));
         // The other row of the request with the fault has not run.
         assert_eq!(answers[1], (3, Ok("[20,21]".to_owned())));
         assert_eq!(answers[2], (3, Ok("[]".to_owned())));
+    }
+
+    #[test]
+    fn runs_that_go_on_at_once_each_have_their_part_of_the_rows() {
+        let numbers: Vec<Vec<usize>> = (0..5).map(|n| vec![n]).collect();
+        let asked: Vec<&[usize]> = numbers.iter().map(Vec::as_slice).collect();
+        // Two runs for two at once, 0 1 2 and 3 4, of which the second ends first.
+        let answers = answered(&asked, 8, 2);
+        let runs: Vec<usize> = answers.iter().map(|(runs, _)| *runs).collect();
+        assert_eq!(runs, [2, 2, 2, 1, 1]);
+        let texts: Vec<&str> = answers.iter().map(|(_, text)| text.as_deref().unwrap()).collect();
+        assert_eq!(texts, ["[0]", "[1]", "[2]", "[3]", "[4]"]);
+        // As many as there are rows, where rows are few.
+        assert_eq!(answered(&asked[..2], 8, 4)[1].0, 1);
     }
 }

@@ -1,10 +1,12 @@
 //! Runs batches of tensors: rows of several requests are joined, run once, and cut apart again.
 
+use std::collections::VecDeque;
+
 use bytes::BytesMut;
 
 use super::dummy;
 use super::partition::partition;
-use crate::backend::onnx::OnnxSession;
+use crate::backend::onnx::{OnnxSession, RunEach, Runs};
 use crate::contract::Signature;
 use crate::error::Error;
 use crate::payload::{Output, Tensors};
@@ -37,26 +39,6 @@ impl TensorPipeline {
         }
     }
 
-    /// Runs the requests at `run` together and answers them.
-    fn run_joined(&mut self, requests: &mut [(Request, Tensors)], run: &[usize]) {
-        let parts: Vec<&[Tensor]> = run.iter().map(|i| &requests[*i].1.tensors[..]).collect();
-        let outputs = match &parts[..] {
-            [alone] => self.session.run(alone),
-            several => self.session.run(&join(&mut self.joined, several)),
-        };
-        let mut first_row = 0;
-        for i in run {
-            let (request, input) = &mut requests[*i];
-            let rows = input.tensors.first().map_or(1, Tensor::rows);
-            let whole = run.len() == 1;
-            request.finish(match &outputs {
-                Ok(outputs) => cut(outputs, first_row..first_row + rows, whole, input.implicit_batch),
-                Err(error) => Err(error.clone()),
-            });
-            first_row += rows;
-        }
-    }
-
     /// Whether rows give the same outputs alone and in a batch; an error when the model runs with no length.
     fn batches_alike(&mut self, length: usize) -> Result<bool, Error> {
         let single = |seed| dummy::random(&self.signature, 1, length, seed);
@@ -85,19 +67,20 @@ impl Pipeline for TensorPipeline {
                 Err(error) => request.finish(Err(error)),
             }
         }
-        if self.batching {
+        let left = if self.batching {
             let views: Vec<_> = requests.iter().map(|(_, t)| &t.tensors[..]).collect();
-            for run in partition(&views, self.max_batch_size) {
-                self.run_joined(&mut requests, &run);
-            }
+            let rows: usize = requests.iter().map(|(_, t)| rows(t)).sum();
+            // Each of the runs that go on at once has its part.
+            partition(&views, self.max_batch_size.min(rows.div_ceil(self.session.width())))
         } else {
-            for i in 0..requests.len() {
-                // Between runs clients may have left.
-                if !requests[i].0.is_cancelled() {
-                    self.run_joined(&mut requests, &[i]);
-                }
-            }
-        }
+            (0..requests.len()).map(|i| vec![i]).collect()
+        };
+        self.session.run_each(&mut Joined {
+            requests,
+            buffers: &mut self.joined,
+            left: left.into(),
+            begun: Vec::new(),
+        });
         Ok(())
     }
 
@@ -105,7 +88,10 @@ impl Pipeline for TensorPipeline {
         let mut last = None;
         for length in dummy::LENGTHS {
             if !self.batching {
-                match self.session.run(&dummy::random(&self.signature, 1, length, 1)) {
+                match self
+                    .session
+                    .prepare(&dummy::random(&self.signature, 1, length, 1), false)
+                {
                     Ok(_) => return Ok(()),
                     Err(error) => last = Some(error),
                 }
@@ -117,7 +103,8 @@ impl Pipeline for TensorPipeline {
                         tracing::warn!("batching is switched off: rows give other outputs in a batch than alone");
                         self.batching = false;
                     }
-                    return Ok(());
+                    let row = dummy::random(&self.signature, 1, length, 1);
+                    return self.session.prepare(&row, self.batching).map(drop);
                 }
                 Err(error) => last = Some(error),
             }
@@ -128,6 +115,52 @@ impl Pipeline for TensorPipeline {
         self.batching = false;
         Ok(())
     }
+}
+
+/// Requests whose rows share runs.
+struct Joined<'a> {
+    requests: Vec<(Request, Tensors)>,
+    buffers: &'a mut [BytesMut],
+    /// Runs that have not begun: which requests share them.
+    left: VecDeque<Vec<usize>>,
+    begun: Vec<Vec<usize>>,
+}
+
+impl Runs for Joined<'_> {
+    fn next(&mut self) -> Option<Vec<Tensor>> {
+        loop {
+            let mut run = self.left.pop_front()?;
+            // Between runs clients may have left.
+            run.retain(|i| !self.requests[*i].0.is_cancelled());
+            let parts: Vec<&[Tensor]> = run.iter().map(|i| &self.requests[*i].1.tensors[..]).collect();
+            let inputs = match &parts[..] {
+                [] => continue,
+                [alone] => alone.to_vec(),
+                several => join(self.buffers, several),
+            };
+            self.begun.push(run);
+            return Some(inputs);
+        }
+    }
+
+    fn done(&mut self, run: usize, outputs: Result<Vec<Tensor>, Error>) {
+        let run = std::mem::take(&mut self.begun[run]);
+        let mut first_row = 0;
+        for i in &run {
+            let (request, input) = &mut self.requests[*i];
+            let rows = rows(input);
+            let whole = run.len() == 1;
+            request.finish(match &outputs {
+                Ok(outputs) => cut(outputs, first_row..first_row + rows, whole, input.implicit_batch),
+                Err(error) => Err(error.clone()),
+            });
+            first_row += rows;
+        }
+    }
+}
+
+fn rows(input: &Tensors) -> usize {
+    input.tensors.first().map_or(1, Tensor::rows)
 }
 
 /// Joins the rows of several requests, input by input.

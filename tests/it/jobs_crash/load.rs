@@ -18,9 +18,8 @@ const RUSH: u64 = 100;
 const PAUSE: u64 = 100;
 /// The longest of them as long as a test waits for more jobs to stand in the queue.
 const SHORTER: u64 = 10;
-/// From so many waiting jobs on, clients pause longer: what a soak leaves must end soon after it.
-const MANY: usize = 300;
-const LONGER: u64 = 4;
+/// For each so many waiting jobs, clients pause that long once more: what a soak leaves must end soon after it.
+const MANY: usize = 100;
 /// How long a run takes, in milliseconds.
 const RUN: std::ops::Range<u64> = 30..90;
 /// What an answer may take: a server that was stopped gives none.
@@ -91,8 +90,8 @@ impl Load {
 
     /// So many jobs wait now.
     pub fn ease(&self, queued: usize) {
-        let pause = if queued < MANY { PAUSE } else { LONGER * PAUSE };
-        self.book.pause.store(pause, Ordering::SeqCst);
+        let times = u64::try_from((queued / MANY).max(1)).unwrap();
+        self.book.pause.store(times * PAUSE, Ordering::SeqCst);
     }
 
     /// Too few jobs wait, until [`Load::ease`] is called: on a slow machine those of the first rush are over already.

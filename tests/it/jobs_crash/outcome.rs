@@ -63,7 +63,10 @@ pub async fn ended_once(client: &Client, told: &Told, inbox: &mut Inbox) -> Outc
     let end = Instant::now() + PATIENCE;
     for status in ["queued", "running", "queued", "running"] {
         while count(client, status, 1).await > 0 {
-            assert!(Instant::now() < end, "jobs are {status} after {PATIENCE:?}");
+            if Instant::now() >= end {
+                let left = standing(client).await;
+                panic!("{left:?} are {status} after {PATIENCE:?}");
+            }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }

@@ -1,81 +1,63 @@
-//! Runs of a graph on rows: tensors go in, and each row's part of the outputs is read while they are at hand.
+//! The inputs and outputs of a graph that a task knows: rows become tensors, and each row's part of the outputs is read.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use super::{RowTask, Slice};
 use crate::backend::onnx::OnnxSession;
 use crate::error::Error;
-use crate::pipeline::Interrupt;
 use crate::tensor::{DType, Tensor};
 
-/// What runs rows together.
-pub trait RunRows {
-    /// Ends the run under way.
-    fn interrupt(&self) -> Arc<dyn Interrupt>;
-
-    /// Runs rows together. `read` is given the number of each and its part of the outputs.
-    ///
-    /// # Errors
-    /// When the run fails, and when the outputs have not the form that was expected of them.
-    fn run<T: RowTask, A>(
-        &mut self,
-        task: &T,
-        rows: &[&T::Row],
-        read: impl FnMut(usize, &[Slice<'_>]) -> A,
-    ) -> Result<Vec<A>, Error>;
-}
-
-/// A session, and where the outputs that are read stand among its own.
-pub struct Runner {
-    session: OnnxSession,
+/// Names of the inputs, and where the outputs that are read stand among all.
+#[derive(Default)]
+pub struct Ports {
+    inputs: Vec<String>,
     outputs: Vec<usize>,
 }
 
-impl Runner {
+impl Ports {
     /// # Errors
     /// When the session has no output of one of these names.
-    pub fn new(session: OnnxSession, outputs: &[&str]) -> Result<Self, Error> {
+    pub fn new(session: &OnnxSession, outputs: &[&str]) -> Result<Self, Error> {
         let place = |name: &&str| {
             let place = session.output_names().position(|known| known == *name);
             place.ok_or_else(|| differs(name))
         };
-        let outputs = outputs.iter().map(place).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { session, outputs })
-    }
-}
-
-impl RunRows for Runner {
-    fn interrupt(&self) -> Arc<dyn Interrupt> {
-        self.session.interrupt()
+        Ok(Self {
+            inputs: session.input_names().map(str::to_owned).collect(),
+            outputs: outputs.iter().map(place).collect::<Result<_, _>>()?,
+        })
     }
 
-    fn run<T: RowTask, A>(
-        &mut self,
-        task: &T,
-        rows: &[&T::Row],
+    /// What a run of these rows is fed.
+    ///
+    /// # Errors
+    /// When the task has nothing for an input.
+    pub fn tensors<T: RowTask>(&self, task: &T, rows: &[&T::Row]) -> Result<Vec<Tensor>, Error> {
+        let tensor = |name: &String| task.tensor(name, rows).ok_or_else(|| differs(name));
+        self.inputs.iter().map(tensor).collect()
+    }
+
+    /// Reads what a run of so many rows gave. `read` is given the number of each row and its part of the outputs.
+    ///
+    /// # Errors
+    /// When the outputs have not the form that was expected of them.
+    pub fn read<A>(
+        &self,
+        tensors: &[Tensor],
+        rows: usize,
         mut read: impl FnMut(usize, &[Slice<'_>]) -> A,
     ) -> Result<Vec<A>, Error> {
-        let inputs = self
-            .session
-            .input_names()
-            .map(|name| task.tensor(name, rows).ok_or_else(|| differs(name)))
-            .collect::<Result<Vec<Tensor>, Error>>()?;
-        let tensors = self.session.run(&inputs)?;
         let outputs = self
             .outputs
             .iter()
             .map(|place| floats(&tensors[*place]).map(|values| (&tensors[*place], values)))
             .collect::<Result<Vec<_>, _>>()?;
-        if outputs
-            .iter()
-            .any(|(tensor, _)| tensor.shape().first() != Some(&rows.len()))
-        {
+        if outputs.iter().any(|(tensor, _)| tensor.shape().first() != Some(&rows)) {
             return Err(Error::pipeline(
                 "the model gave another number of rows than it took; set max_batch_size = 1 for it",
             ));
         }
-        let answers = (0..rows.len()).map(|row| {
+        let answers = (0..rows).map(|row| {
             let slices: Vec<Slice<'_>> = outputs
                 .iter()
                 .map(|(tensor, values)| slice(tensor, values, row))
