@@ -62,7 +62,8 @@ impl RunControl {
         let mut running = self.lock();
         // A long run is joined by many: those that are answered or gone are let go.
         if running.requests.len() >= JOINED {
-            running.requests.retain(|(state, _)| !state.is_cancelled());
+            let waits = |state: &Arc<RequestState>| !state.is_cancelled() && Arc::strong_count(state) > 1;
+            running.requests.retain(|(state, _)| waits(state));
         }
         // Between two steps nobody may have waited for the run, and it was asked to end; now somebody does again.
         if !requests.is_empty()

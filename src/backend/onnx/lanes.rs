@@ -3,7 +3,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use ort::session::Session;
@@ -15,9 +15,10 @@ use crate::tensor::Tensor;
 
 /// As many as the replica has threads. Dropped, they end after the run they are in.
 pub struct Lanes {
-    width: usize,
-    jobs: Sender<Job>,
+    /// There until the end.
+    jobs: Option<Sender<Job>>,
     done: Receiver<Done>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 /// A run with its number.
@@ -48,6 +49,11 @@ impl Lanes {
         let (jobs, jobs_rx) = unbounded::<Job>();
         let (done_tx, done) = unbounded();
         let (ready_tx, ready) = unbounded();
+        let mut lanes = Self {
+            jobs: Some(jobs),
+            done,
+            threads: Vec::with_capacity(opener.threads),
+        };
         // MODEL/N of the replica becomes MODEL/N.K.
         let replica = thread::current().name().unwrap_or("replica").to_owned();
         for number in 0..opener.threads {
@@ -69,33 +75,32 @@ impl Lanes {
                 }
             };
             let thread = thread::Builder::new().name(format!("{replica}.{number}")).spawn(work);
-            thread.map_err(|e| e.to_string())?;
+            lanes.threads.push(thread.map_err(|e| e.to_string())?);
         }
         drop(ready_tx);
-        ready.into_iter().collect::<Result<(), String>>()?;
-        Ok(Self {
-            width: opener.threads,
-            jobs,
-            done,
-        })
+        let loaded = ready.into_iter().collect::<Result<Vec<()>, String>>()?;
+        if loaded.len() < opener.threads {
+            return Err("a thread ended while it loaded the model".to_owned());
+        }
+        Ok(lanes)
     }
 
     /// How many runs go on at once.
-    pub const fn width(&self) -> usize {
-        self.width
+    pub fn width(&self) -> usize {
+        self.threads.len()
     }
 
-    /// Makes these runs, and then those that are left.
-    pub fn run_each(&self, first: [Vec<Tensor>; 2], runs: &mut dyn Runs) {
-        let mut first = first.into_iter();
+    /// Makes all of these runs.
+    pub fn run_each(&self, runs: &mut dyn Runs) {
+        let Some(jobs) = &self.jobs else { return };
         let (mut sent, mut under_way) = (0, 0);
         loop {
             // One waits, so that a lane that is done has its next run at once; the others may turn out to be unwanted.
-            while under_way <= self.width
-                && let Some(inputs) = first.next().or_else(|| runs.next())
+            while under_way <= self.width()
+                && let Some(inputs) = runs.next()
             {
                 // Lanes take runs as long as this end is there.
-                drop(self.jobs.send(Job { run: sent, inputs }));
+                drop(jobs.send(Job { run: sent, inputs }));
                 sent += 1;
                 under_way += 1;
             }
@@ -106,6 +111,14 @@ impl Lanes {
             under_way -= 1;
             runs.done(run, outputs);
         }
+    }
+}
+
+impl Drop for Lanes {
+    /// Waits for them: sessions are released before the process ends, and before the model is loaded anew.
+    fn drop(&mut self) {
+        self.jobs = None;
+        self.threads.drain(..).for_each(|thread| drop(thread.join()));
     }
 }
 

@@ -34,6 +34,8 @@ struct Prepared {
     file: PathBuf,
     optimised: bool,
     weights: SharedWeights,
+    /// Whether those are all: else a session more costs the model's whole memory.
+    shares: bool,
 }
 
 /// Opens sessions of one model on the CPU; they share its weights.
@@ -55,6 +57,7 @@ impl Opener {
             file,
             optimised,
             weights,
+            ..
         } = &*self.prepared;
         let level = if *optimised {
             GraphOptimizationLevel::Disable
@@ -93,7 +96,8 @@ impl OnnxModel {
                 };
                 let session = opener.open(opener.threads).map_err(|e| e.to_string());
                 let text = |e: String| self.without_paths(&e, &opener.prepared.file);
-                session.map_err(text).map(|session| (session, Some(opener)))
+                let session = session.map_err(text);
+                session.map(|session| (session, Some(opener).filter(|opener| opener.prepared.shares)))
             }
             Device::Cuda(_) | Device::Ipu(_) => self.device_session(runtime, context).map(|session| (session, None)),
         };
@@ -134,17 +138,17 @@ impl OnnxModel {
                 (self.file.clone(), false)
             }
         };
-        let weights = SharedWeights::read(&file).unwrap_or_else(|reason| {
+        let read = SharedWeights::read(&file).inspect_err(|reason| {
             tracing::warn!("{}: replicas do not share weights: {reason}", self.name());
-            SharedWeights {
-                tensors: Vec::new(),
-                packed: ort::session::builder::PrepackedWeights::new(),
-            }
         });
         let prepared = Arc::new(Prepared {
             file,
             optimised,
-            weights,
+            shares: read.is_ok(),
+            weights: read.unwrap_or_else(|_| SharedWeights {
+                tensors: Vec::new(),
+                packed: ort::session::builder::PrepackedWeights::new(),
+            }),
         });
         *slot = Some(Arc::clone(&prepared));
         prepared

@@ -135,7 +135,7 @@ impl<T: RowTask, S: RunEach> RowPipeline<T, S> {
 
     /// Which rows share a run: those of like keys, so that little of it is padding, and no more than leave each of
     /// the runs that go on at once its part.
-    fn cut(&self, work: &[Work<T>]) -> VecDeque<Vec<Place>> {
+    fn cut(&self, work: &[Work<T>]) -> (VecDeque<Vec<Place>>, usize) {
         let mut places: Vec<(T::Key, Place)> = work
             .iter()
             .enumerate()
@@ -143,14 +143,17 @@ impl<T: RowTask, S: RunEach> RowPipeline<T, S> {
             .map(|(row, place)| (self.task.key(row), place))
             .collect();
         places.sort_by(|(a, _), (b, _)| a.cmp(b));
-        let most = self.max_batch_size.min(places.len().div_ceil(self.session.width()));
+        // All that are under way at once are no more than one run takes.
+        let together = self.max_batch_size.min(places.len());
+        let width = self.session.width(together);
+        let most = together.div_ceil(width);
         let mut runs = VecDeque::new();
         for alike in places.chunk_by(|(a, _), (b, _)| self.task.meet(a, b)) {
             let keys: Vec<&T::Key> = alike.iter().map(|(key, _)| key).collect();
             let cut = self.task.runs(&keys, most, self.device).into_iter();
             runs.extend(cut.map(|run| alike[run].iter().map(|(_, place)| *place).collect::<Vec<_>>()));
         }
-        runs
+        (runs, width)
     }
 }
 
@@ -158,14 +161,15 @@ impl<T: RowTask, S: RunEach> Pipeline for RowPipeline<T, S> {
     fn run(&mut self, batch: &mut Batch) -> Result<(), Error> {
         batch.control().set_interrupt(self.session.interrupt());
         let work: Vec<Work<T>> = batch.drain().filter_map(|request| self.prepare(request)).collect();
+        let (left, width) = self.cut(&work);
         let mut cut = Cut {
             task: &*self.task,
             ports: &self.ports,
-            left: self.cut(&work),
+            left,
             begun: Vec::new(),
             work,
         };
-        self.session.run_each(&mut cut);
+        self.session.run_each(&mut cut, width);
         for mut rest in cut.work {
             // What made no rows at all has its answer here.
             rest.settle(&self.task);
@@ -272,14 +276,14 @@ mod tests {
     }
 
     impl RunEach for Watched {
-        fn width(&self) -> usize {
-            self.width
+        fn width(&self, rows: usize) -> usize {
+            self.width.min(rows).max(1)
         }
 
-        fn run_each(&mut self, runs: &mut dyn Runs) {
+        fn run_each(&mut self, runs: &mut dyn Runs, width: usize) {
             let mut begun = 0;
             loop {
-                let together = (0..self.width).map_while(|_| runs.next()).count();
+                let together = (0..width).map_while(|_| runs.next()).count();
                 if together == 0 {
                     return;
                 }

@@ -67,20 +67,25 @@ impl Pipeline for TensorPipeline {
                 Err(error) => request.finish(Err(error)),
             }
         }
-        let left = if self.batching {
+        let (left, width) = if self.batching {
             let views: Vec<_> = requests.iter().map(|(_, t)| &t.tensors[..]).collect();
             let rows: usize = requests.iter().map(|(_, t)| rows(t)).sum();
-            // Each of the runs that go on at once has its part.
-            partition(&views, self.max_batch_size.min(rows.div_ceil(self.session.width())))
+            // All that are under way at once are no more than one run takes.
+            let together = self.max_batch_size.min(rows);
+            let width = self.session.width(together);
+            (partition(&views, together.div_ceil(width)), width)
         } else {
-            (0..requests.len()).map(|i| vec![i]).collect()
+            ((0..requests.len()).map(|i| vec![i]).collect(), 1)
         };
-        self.session.run_each(&mut Joined {
-            requests,
-            buffers: &mut self.joined,
-            left: left.into(),
-            begun: Vec::new(),
-        });
+        self.session.run_each(
+            &mut Joined {
+                requests,
+                buffers: &mut self.joined,
+                left: left.into(),
+                begun: Vec::new(),
+            },
+            width,
+        );
         Ok(())
     }
 
