@@ -3,7 +3,7 @@
 Run: python record_qa_reference.py --model ../question_answering --out ../../tests/fixtures/qa_reference.json
 
 The tokenizer, the windows over long contexts and the choice of answers are the pipeline's own,
-with its defaults; the logits come from the folder's model.onnx, so that the record holds for the
+with its defaults where a case does not say otherwise; the logits come from the folder's model.onnx, so that the record holds for the
 very file that is served.
 """
 
@@ -126,6 +126,23 @@ def cases():
     yield "What is his name?", "His name is Bob. " + ("supercalifragilistic" * 4 + " ") * 40, 3
 
 
+def varied_cases():
+    """Long contexts with windows and answers other than the default: (question, context, options)."""
+    names = long_text(1, 1100, ["Her name is Ann Kowalski.", "His name is Bartholomew Singh."])
+    homes = long_text(3, 700, ["Wei lives in Hanoi.", "Priya lives in Buenos Aires.", "Olga lives in Turin."])
+    jobs = long_text(4, 600, ["Her job is marine biologist."] * 4 + ["His job is baker."])
+    # Words of many pieces, so that windows begin and end inside one.
+    pieces = "His name is Bob. " + ("supercalifragilistic" * 4 + " ") * 40
+    for doc_stride in (0, 16, 64, 250):
+        yield "What is his name?", names, {"doc_stride": doc_stride}
+        yield "Where does Priya live?", homes, {"top_k": 3, "doc_stride": doc_stride}
+        yield "What is his name?", pieces, {"doc_stride": doc_stride}
+    for max_answer_len in (1, 3, 40):
+        yield "What is his name?", names, {"max_answer_len": max_answer_len}
+        yield "What is her job?", jobs, {"top_k": 3, "max_answer_len": max_answer_len}
+        yield "Where does Priya live?", homes, {"top_k": 2, "max_answer_len": max_answer_len, "doc_stride": 64}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=pathlib.Path, required=True, help="the model folder")
@@ -136,12 +153,11 @@ def main():
     model = DistilBertForQuestionAnswering(AutoConfig.from_pretrained(args.model), args.model / "model.onnx")
     ask = pipeline("question-answering", model=model, tokenizer=tokenizer, device="cpu")
     recorded = []
-    for question, context, top_k in cases():
-        answers = ask(question=question, context=context, **({} if top_k is None else {"top_k": top_k}))
+    plain = [(question, context, {} if k is None else {"top_k": k}) for question, context, k in cases()]
+    for question, context, options in [*plain, *varied_cases()]:
+        answers = ask(question=question, context=context, **options)
         answers = [answers] if isinstance(answers, dict) else answers
-        case = {"question": question, "context": context}
-        if top_k is not None:
-            case["top_k"] = top_k
+        case = {"question": question, "context": context, **options}
         case["answers"] = [
             {
                 "answer": a["answer"],

@@ -8,6 +8,7 @@ use crate::contract::Example;
 
 /// A question and the text that holds its answer.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[allow(clippy::struct_field_names, reason = "the names are the wire's")]
 pub struct Question {
     /// What is asked, in plain words.
@@ -24,10 +25,9 @@ pub struct Question {
     #[serde(default = "defaults::max_answer_len")]
     #[schema(minimum = 1, maximum = 512, default = 15)]
     pub max_answer_len: usize,
-    /// How many tokens two windows of a long context share.
-    #[serde(default = "defaults::doc_stride")]
-    #[schema(minimum = 0, maximum = 512, default = 128)]
-    pub doc_stride: usize,
+    /// How many tokens two windows of a long context share; left out, it is 128, or half a window where that is less.
+    #[schema(minimum = 0, maximum = 512)]
+    pub doc_stride: Option<usize>,
 }
 
 /// Defaults of the transformers pipeline.
@@ -38,10 +38,6 @@ mod defaults {
 
     pub const fn max_answer_len() -> usize {
         15
-    }
-
-    pub const fn doc_stride() -> usize {
-        128
     }
 }
 

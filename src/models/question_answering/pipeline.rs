@@ -57,7 +57,7 @@ impl TextTask for QuestionAnswering {
             context: "A dummy run.".into(),
             top_k: 1,
             max_answer_len: 1,
-            doc_stride: 0,
+            doc_stride: None,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Question and context as windows of tokens that fit the model.
 
-use tokenizers::{Encoding, TruncationDirection, TruncationParams, TruncationStrategy};
+use tokenizers::{Encoding, TruncationDirection};
 
 use super::super::text::{Row, TextEncoder};
 use super::endpoint::Question;
@@ -8,6 +8,9 @@ use crate::error::{Error, Fault};
 
 /// The longest window of the transformers pipeline, in tokens.
 const MAX_WINDOW: usize = 384;
+
+/// How many tokens its windows share where a request does not say, in windows that are long enough.
+const DOC_STRIDE: usize = 128;
 
 /// Tokenises requests. Shared by all replicas of a model.
 pub struct Windower {
@@ -57,7 +60,7 @@ impl Windower {
     /// The windows of a request, at least one.
     ///
     /// # Errors
-    /// When the question leaves too little room for a context.
+    /// When the question or the stride leaves too little room for a context.
     pub fn windows(&self, request: &Question) -> Result<Vec<Window>, Error> {
         let question = self.encoder.raw(&request.question)?;
         let context = self.encoder.raw(&request.context)?;
@@ -65,25 +68,9 @@ impl Windower {
         let encodings = if whole <= self.window {
             vec![self.joined(question, context)?]
         } else {
-            let room = self.window.saturating_sub(question.len() + self.special);
-            let stride = request.doc_stride.min(self.window / 2);
-            if room <= stride {
-                let message = format!(
-                    "is {} tokens long and leaves {room} of the model's {} for the context, which must be more than \
-                     doc_stride {stride}; shorten it",
-                    question.len(),
-                    self.window
-                );
-                return Err(Error::faults(vec![Fault::at(&["question"], message, "too_long")]));
-            }
-            let params = TruncationParams {
-                max_length: room,
-                stride,
-                strategy: TruncationStrategy::OnlyFirst,
-                direction: TruncationDirection::Right,
-            };
+            let (room, stride) = self.room_and_stride(question.len(), request.doc_stride)?;
             let mut first = context;
-            first.truncate(params.max_length, params.stride, params.direction);
+            first.truncate(room, stride, TruncationDirection::Right);
             let rest = first.take_overflowing();
             let parts = std::iter::once(first).chain(rest);
             parts
@@ -94,6 +81,32 @@ impl Windower {
             .iter()
             .map(|(encoding, tokens)| self.window(encoding, *tokens))
             .collect())
+    }
+
+    /// How many tokens of the context a window holds, and how many of them it shares with the next: fewer, or windows
+    /// would not move.
+    fn room_and_stride(&self, question: usize, asked: Option<usize>) -> Result<(usize, usize), Error> {
+        let window = self.window;
+        let room = window.saturating_sub(question + self.special);
+        let stride = asked.unwrap_or_else(|| DOC_STRIDE.min(window / 2));
+        if stride < room {
+            return Ok((room, stride));
+        }
+        // Where nothing of the context fits, no stride helps, only a shorter question.
+        let fault = if asked.is_some() && room > 0 {
+            let message = format!(
+                "is {stride}, but beside the question a window of {window} tokens holds {room} of the context, and \
+                 windows must share fewer than they hold"
+            );
+            Fault::at(&["doc_stride"], message, "range")
+        } else {
+            let message = format!(
+                "is {question} tokens long and leaves {room} of the model's {window} for the context, which must be \
+                 more than doc_stride {stride}; shorten it"
+            );
+            Fault::at(&["question"], message, "too_long")
+        };
+        Err(Error::faults(vec![fault]))
     }
 
     /// The pair with its special tokens, and how many tokens of it are the context's.
