@@ -38,6 +38,7 @@ mod task_check;
 mod task_feature_extraction;
 mod task_fill_mask;
 mod task_image_classification;
+mod task_question_answering;
 mod task_support;
 mod task_text2text;
 mod task_text_classification;

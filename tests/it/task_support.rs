@@ -30,14 +30,19 @@ pub struct Cases {
 impl Cases {
     /// Cases hold `model`, `request`, and the fields of the answer.
     pub fn read(name: &str) -> Self {
-        let cases = record(name)["cases"].as_array().unwrap().clone();
+        let read = Self::of(record(name)["cases"].as_array().unwrap().clone());
+        assert!(read.cases.len() >= 20 * read.models.len(), "{name} has too few cases");
+        read
+    }
+
+    /// Cases of a record of another form, brought to that of [`Cases::read`].
+    pub fn of(cases: Vec<Value>) -> Self {
         let mut models: Vec<String> = cases
             .iter()
             .map(|case| case["model"].as_str().unwrap().to_owned())
             .collect();
         models.sort();
         models.dedup();
-        assert!(cases.len() >= 20 * models.len(), "{name} has too few cases");
         Self { cases, models }
     }
 
