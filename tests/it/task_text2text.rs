@@ -9,29 +9,61 @@ async fn texts_and_scores_are_those_of_the_reference_alone_and_in_random_company
     Cases::read("text2text").hold().await;
 }
 
+const EVENTS: (&str, &str) = ("accept", "text/event-stream");
+
+/// The chunks of a stream and its result.
+fn events(text: &str) -> (Vec<Value>, Value) {
+    let data = |event: &str| serde_json::from_str(event.split_once("data: ").unwrap().1).unwrap();
+    let all: Vec<&str> = text.split("\n\n").filter(|e| !e.is_empty()).collect();
+    let (last, chunks) = all.split_last().unwrap();
+    assert!(last.starts_with("event: result"), "{text}");
+    (chunks.iter().map(|event| data(event)).collect(), data(last))
+}
+
+/// What the chunks tell of the text at this place.
+fn pieces(chunks: &[Value], index: usize) -> String {
+    let of_it = chunks.iter().filter(|c| c["index"] == index);
+    of_it.map(|c| c["text"].as_str().unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn greedy_answers_of_bytes_stream_as_the_reference_writes_them() {
+    let server = serve(&json!([{"model": "text2text"}])).await;
+    let record = Cases::read("text2text");
+    let greedy = |case: &&Value| case["model"] == "text2text" && case["request"]["num_beams"] == 1;
+    let mut streamed = 0;
+    for case in record.cases.iter().filter(greedy) {
+        let body = case["request"].to_string();
+        let text = server.client.post_with("/text2text", &[EVENTS], body).await.text();
+        let (chunks, result) = events(&text);
+        assert_eq!(result["results"], case["results"]);
+        let one = std::slice::from_ref(&case["results"]);
+        let wanted = case["results"].as_array().map_or(one, Vec::as_slice);
+        for (index, want) in wanted.iter().enumerate() {
+            assert_eq!(pieces(&chunks, index), *want, "{case}");
+        }
+        assert!(chunks.iter().all(|c| c["text"] != ""), "{chunks:?}");
+        streamed += 1;
+    }
+    assert!(streamed >= 8, "{streamed} cases");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_greedy_answer_streams_and_beams_answer_at_once() {
     let server = serve(&json!([{"model": "summarization"}])).await;
     let ask = async |beams: u8| {
         let body = json!({"text": ["The garden is old.", "Anna"], "max_length": 24, "num_beams": beams});
-        let events = [("accept", "text/event-stream")];
-        server
+        let answer = server
             .client
-            .post_with("/summarization", &events, body.to_string())
-            .await
-            .text()
+            .post_with("/summarization", &[EVENTS], body.to_string())
+            .await;
+        answer.text()
     };
     let text = ask(1).await;
-    let data = |event: &str| -> Value { serde_json::from_str(event.split_once("data: ").unwrap().1).unwrap() };
-    let all: Vec<&str> = text.split("\n\n").filter(|e| !e.is_empty()).collect();
-    let (last, chunks) = all.split_last().unwrap();
-    assert!(last.starts_with("event: result"), "{text}");
+    let (chunks, result) = events(&text);
     assert!(chunks.len() > 4, "{text}");
-    let results = data(last)["results"].clone();
     for index in 0..2 {
-        let pieces = chunks.iter().map(|c| data(c)).filter(|c| c["index"] == index);
-        let whole: String = pieces.map(|c| c["text"].as_str().unwrap().to_owned()).collect();
-        assert_eq!(results[index], whole);
+        assert_eq!(result["results"][index], pieces(&chunks, index));
     }
     let text = ask(3).await;
     assert!(text.starts_with("event: result"), "{text}");

@@ -40,17 +40,13 @@ async fn texts_are_those_of_the_reference_alone_and_in_random_company_in_every_l
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stream_tells_the_same_text_in_pieces_that_keep_characters_whole() {
-    let server = server().await;
-    for case in Cases::read("text_generation")
-        .cases
-        .iter()
-        .filter(|c| c["model"] == "text_generation")
-    {
-        let answer = server
-            .client
-            .post_with(PATH, &[EVENTS], case["request"].to_string())
-            .await;
+async fn a_stream_tells_the_same_text_in_pieces_that_keep_characters_whole_in_every_layout() {
+    let record = Cases::read("text_generation");
+    let server = record.serve(&json!({})).await;
+    for case in &record.cases {
+        let path = format!("/{}", case["model"].as_str().unwrap());
+        let body = case["request"].to_string();
+        let answer = server.client.post_with(&path, &[EVENTS], body).await;
         assert_eq!(answer.header("content-type"), "text/event-stream", "{}", answer.text());
         let (chunks, result) = events(&answer.text());
         let pieces: String = chunks.iter().map(|c| c["text"].as_str().unwrap()).collect();

@@ -97,6 +97,8 @@ const CONTEXT: usize = 5;
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     /// Every token is one byte; those from 1000 on are bytes of the fall-back kind, 999 is special.
@@ -200,6 +202,21 @@ mod tests {
         // Valid bytes before an invalid one are lost with it, as the decoder has it.
         let out = pieces("", &[bytes[0], bytes[1], 1000 + 0xf0, u32::from(b'!')]);
         assert_eq!(out.concat(), "\u{fffd}\u{fffd}\u{fffd}!");
+    }
+
+    #[test]
+    fn pieces_of_a_byte_level_tokenizer_hold_whole_characters() {
+        let file = "tests/fixtures/models/text_generation_pair/tokenizer.json";
+        let tokenizer = Tokenizer::from_file(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
+        let text = "a😀שלום é 👩\u{200d}👩\u{200d}👧";
+        let encoding = tokenizer.encode(text, false).unwrap();
+        assert!(encoding.len() > 2 * text.chars().count(), "{:?}", encoding.get_tokens());
+        let mut detokenizer = Detokenizer::new(&tokenizer, &[]);
+        let ids = encoding.get_ids().iter();
+        let mut out: Vec<String> = ids.map(|id| detokenizer.push(&tokenizer, *id)).collect();
+        out.push(detokenizer.finish(&tokenizer));
+        assert_eq!(out.concat(), text);
+        assert!(out.iter().all(|piece| !piece.contains(INCOMPLETE)), "{out:?}");
     }
 
     #[test]
