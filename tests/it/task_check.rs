@@ -7,7 +7,7 @@ use std::process::Output;
 use serde_json::{Value, json};
 
 use crate::support::command;
-use crate::task_support::fixtures;
+use crate::task_support::{fixtures, serve};
 
 const SAID: &str = "model.toml says so";
 const IMAGES: &str = "image-classification";
@@ -207,6 +207,27 @@ fn the_task_of_every_folder_is_told_with_the_reason() {
             (&model["model"], &model["task"], &model["why"]),
             (&json!(name), &json!(task), &json!(why))
         );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn examples_of_the_docs_work_in_every_folder() {
+    // A few folders to a server, so that not all are in memory at once.
+    for some in FOLDERS.chunks(7) {
+        let entries: Vec<Value> = some.iter().map(|(name, ..)| json!({"model": name})).collect();
+        let server = serve(&Value::Array(entries)).await;
+        let document = server.client.get("/openapi.json").await.ok();
+        for (name, ..) in some {
+            let path = format!("/{name}");
+            let content = &document["paths"][&path]["post"]["requestBody"]["content"]["application/json"];
+            let examples = content["examples"].as_object();
+            let examples = examples.unwrap_or_else(|| panic!("{path} has no examples: {content}"));
+            assert!(examples.len() >= 2, "{path} has too few examples");
+            for example in examples.values() {
+                let answer = server.client.post(&path, &example["value"]).await;
+                assert_eq!(answer.status, 200, "{path} {example}: {}", answer.text());
+            }
+        }
     }
 }
 
