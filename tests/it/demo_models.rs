@@ -132,3 +132,49 @@ fn agree(got: &Value, want: &Value, case: &Value) {
         assert!(difference < 1e-4, "{got}\n{case}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stories_go_on_as_recorded_and_as_their_readme_claims() {
+    let server = demo(r#"[{"model":"stories"}]"#).await;
+    let reference = fixture("stories_reference.json");
+    let cases = reference["cases"].as_array().unwrap();
+    let answers = ask_all(
+        &server,
+        "/stories",
+        cases.iter().map(|c| c["request"].clone()).collect(),
+    )
+    .await;
+    let (mut heroes, mut ended) = (0, 0);
+    for (answer, case) in answers.iter().zip(cases) {
+        for key in ["results", "finish_reason", "prompt_tokens", "generated_tokens"] {
+            assert_eq!(answer[key], case[key], "{key} of {answer}\n{case}");
+        }
+        let text = answer["results"].as_str().unwrap();
+        if answer["finish_reason"] == "stop" {
+            assert!(text.ends_with('.'), "{text}");
+        }
+        // Stories that were not trained on, from their first third on.
+        if let Some(hero) = case.get("hero") {
+            assert!(text.contains(hero.as_str().unwrap()), "{hero} is not in: {text}");
+            heroes += 1;
+            ended += usize::from(answer["finish_reason"] == "stop");
+        }
+    }
+    assert!(heroes >= 10, "{heroes}");
+    assert!(ratio(ended, heroes) >= 0.75, "{ended} of {heroes} stories ended");
+
+    let text = |prompt: &str| {
+        let answer = answers
+            .iter()
+            .zip(cases)
+            .find(|(_, c)| c["request"]["prompt"] == prompt);
+        answer.unwrap().0["results"].as_str().unwrap().trim_start().to_owned()
+    };
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/stories/README.md");
+    let readme = std::fs::read_to_string(readme).unwrap();
+    let quoted: Vec<&str> = readme.lines().filter_map(|line| line.strip_prefix("    ")).collect();
+    let told = text("Ben was very sad.");
+    assert!(told.starts_with(&quoted.join(" ")), "{quoted:?}\n{told}");
+    let first = text("Once upon a time");
+    assert!(first.starts_with("there was a little "), "{first}");
+}
