@@ -111,6 +111,30 @@ fn rooms_depend_downwards_only() {
 }
 
 #[test]
+fn tasks_do_not_know_each_other() {
+    let all = sources();
+    let task_of = |file: &str| Some(file.strip_prefix("models/")?.split_once('/')?.0.to_owned());
+    let endpoints = all.iter().filter(|(file, _)| file.ends_with("/endpoint.rs"));
+    let tasks: Vec<String> = endpoints.filter_map(|(file, _)| task_of(file)).collect();
+    assert!(tasks.len() >= 9, "{tasks:?}");
+    for (file, code) in &all {
+        let Some(own) = task_of(file).filter(|folder| tasks.contains(folder)) else {
+            continue;
+        };
+        for other in tasks.iter().filter(|task| **task != own) {
+            for path in [format!("models::{other}"), format!("super::{other}")] {
+                assert!(!code.contains(&format!("{path}::")), "{file} names {path}");
+            }
+            for import in code.split(';').filter_map(|line| Some(line.rsplit_once("use ")?.1)) {
+                let ours = import.starts_with("super::") || import.starts_with("crate::models::");
+                let mut words = import.split(|c: char| !c.is_alphanumeric() && c != '_');
+                assert!(!(ours && words.any(|word| word == other)), "{file} imports {other}");
+            }
+        }
+    }
+}
+
+#[test]
 fn each_library_has_its_room() {
     for (file, code) in sources() {
         for (library, places) in ONLY_IN {
