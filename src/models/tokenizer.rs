@@ -5,6 +5,9 @@ use std::path::Path;
 use serde::Deserialize;
 pub use tokenizers::Tokenizer;
 
+/// What cuts up the source, as exporters of MarianMT write it.
+const MARIAN_SOURCE: &str = "source.spm";
+
 /// The tokenizer and the length it is meant for.
 pub struct FolderTokenizer {
     pub tokenizer: Tokenizer,
@@ -26,7 +29,13 @@ impl FolderTokenizer {
     pub fn read(folder: &Path) -> Result<Self, String> {
         let file = folder.join("tokenizer.json");
         if !file.is_file() {
-            return Err("tokenizer.json is missing; save_pretrained of the model's fast tokenizer writes it".into());
+            let remedy = if folder.join(MARIAN_SOURCE).is_file() {
+                "transformers has no fast tokenizer for MarianMT; scripts/marian_tokenizer.py makes the file from \
+                 source.spm and vocab.json"
+            } else {
+                "save_pretrained of the model's fast tokenizer writes it"
+            };
+            return Err(format!("tokenizer.json is missing; {remedy}"));
         }
         let mut tokenizer = Tokenizer::from_file(&file).map_err(|e| format!("tokenizer.json cannot be used: {e}"))?;
         // Requests decide; what the file says about cutting and padding was for training.

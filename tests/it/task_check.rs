@@ -14,7 +14,7 @@ const IMAGES: &str = "image-classification";
 const SENTENCES: &str = "modules.json shows a model of the sentence-transformers library";
 
 /// Every folder of `tests/fixtures/models`, with its task and why.
-const FOLDERS: [(&str, &str, &str); 20] = [
+const FOLDERS: [(&str, &str, &str); 21] = [
     ("feature_extraction", "feature-extraction", SENTENCES),
     ("feature_extraction_cls", "feature-extraction", SENTENCES),
     ("fill_mask", "fill-mask", "config.json names BertForMaskedLM"),
@@ -85,6 +85,7 @@ const FOLDERS: [(&str, &str, &str); 20] = [
         "token-classification",
         "config.json names RobertaForTokenClassification",
     ),
+    ("translation", "translation", SAID),
     ("zero_shot", "zero-shot-classification", SAID),
     ("zero_shot_bytes", "zero-shot-classification", SAID),
 ];
@@ -286,6 +287,21 @@ fn a_tokenizer_that_is_missing_is_told_by_every_task_on_texts() {
             format!("as {task}: tokenizer.json is missing; save_pretrained of the model's fast tokenizer writes it")
         );
     }
+}
+
+#[test]
+fn a_folder_of_marian_is_told_what_makes_its_tokenizer() {
+    let folder = Folder::like("translation").without("model.toml");
+    let folder = folder.architecture("MarianMTModel").without("tokenizer.json");
+    let folder = folder
+        .with("source.spm", "")
+        .with("target.spm", "")
+        .with("vocab.json", "{}");
+    assert_eq!(
+        folder.refused(),
+        "as translation: tokenizer.json is missing; transformers has no fast tokenizer for MarianMT; \
+         scripts/marian_tokenizer.py makes the file from source.spm and vocab.json"
+    );
 }
 
 #[test]

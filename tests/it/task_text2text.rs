@@ -112,12 +112,14 @@ async fn a_long_text_is_cut_and_the_answer_says_so() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn examples_of_the_docs_work() {
-    let server = serve(&json!([{"model": "text2text"}, {"model": "summarization"}])).await;
+    let models = ["text2text", "summarization", "translation"];
+    let entries: Value = models.iter().map(|model| json!({"model": model})).collect();
+    let server = serve(&entries).await;
     let document = server.client.get("/openapi.json").await.ok();
-    for path in ["/text2text", "/summarization"] {
-        let content = &document["paths"][path]["post"]["requestBody"]["content"]["application/json"];
+    for path in models.map(|model| format!("/{model}")) {
+        let content = &document["paths"][&path]["post"]["requestBody"]["content"]["application/json"];
         for example in content["examples"].as_object().unwrap().values() {
-            server.client.post(path, &example["value"]).await.ok();
+            server.client.post(&path, &example["value"]).await.ok();
         }
     }
 }
