@@ -1,7 +1,13 @@
 //! Summaries, translations and rewritten texts through HTTP: what transformers writes with the same weights.
 
-use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use futures_util::StreamExt;
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+
+use crate::support::{TestServer, eventually};
 use crate::task_support::{Cases, fault, serve};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -143,4 +149,44 @@ async fn more_texts_and_beams_than_run_together_are_written_in_turns() {
     }
     assert_eq!(answers[0], answers[2]);
     assert_eq!(answers[1], answers[2]);
+}
+
+/// A streamed text of so many tokens that has begun; the reader tells how many events have come.
+async fn long_text(server: &TestServer, tokens: usize) -> (JoinHandle<()>, Arc<AtomicUsize>) {
+    let body = json!({
+        "text": "Anna", "max_length": tokens, "min_length": tokens, "num_beams": 1, "no_repeat_ngram_size": 0,
+    });
+    let url = format!("{}/summarization", server.client.url);
+    let request = server.client.http.post(url).header("accept", "text/event-stream");
+    let mut stream = request.body(body.to_string()).send().await.unwrap().bytes_stream();
+    stream.next().await.unwrap().unwrap();
+    let events = Arc::new(AtomicUsize::new(1));
+    let come = Arc::clone(&events);
+    let reader = tokio::spawn(async move {
+        while let Some(Ok(bytes)) = stream.next().await {
+            let ends = bytes.windows(2).filter(|pair| pair == b"\n\n").count();
+            come.fetch_add(ends, Ordering::Relaxed);
+        }
+    });
+    (reader, events)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_short_text_is_answered_while_long_ones_are_written_and_has_the_place_of_one_that_is_left() {
+    let server = serve(&json!([{"model": "summarization", "max_batch_size": 2}])).await;
+    let short = json!({"text": "The garden", "max_length": 4, "num_beams": 1});
+    let (first, _) = long_text(&server, 4096).await;
+    server.client.post("/summarization", &short).await.ok();
+    assert!(!first.is_finished(), "the short text waited for the long one");
+    // Both places are taken, and one is left.
+    let (second, events) = long_text(&server, 2048).await;
+    first.abort();
+    server.client.post("/summarization", &short).await.ok();
+    let come = events.load(Ordering::Relaxed);
+    assert!(
+        !second.is_finished() && come < 1024,
+        "the second text was told in {come} events"
+    );
+    second.abort();
+    eventually("nothing runs", async || server.service.admitted() == 0).await;
 }

@@ -1,7 +1,7 @@
 //! Text generation through HTTP: what transformers writes with the same weights, whatever else is being written.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use futures_util::future::join_all;
@@ -88,16 +88,62 @@ async fn a_short_text_is_written_while_a_long_one_is() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_that_leaves_frees_its_rows() {
+    const LEAVING: u32 = 24;
     let server = serve(&json!([{"model": "text_generation", "max_batch_size": 2}])).await;
-    for _ in 0..6 {
-        let url = format!("{}{PATH}", server.client.url);
-        let request = server.client.http.post(url).header(EVENTS.0, EVENTS.1);
-        let body = json!({"prompt": LONG, "max_new_tokens": 1000, "temperature": 1, "num_return_sequences": 32});
-        let mut stream = request.body(body.to_string()).send().await.unwrap().bytes_stream();
-        stream.next().await.unwrap().unwrap();
-    }
+    // Sixteen turns of two texts.
+    let body = json!({
+        "prompt": LONG, "max_new_tokens": 1000, "temperature": 1, "num_return_sequences": 32, "seed": 1,
+    });
+    let begun = Instant::now();
+    let alone = write(&server, &body).await;
+    let whole = begun.elapsed();
+    let leave = async || {
+        for _ in 0..LEAVING {
+            let url = format!("{}{PATH}", server.client.url);
+            let request = server.client.http.post(url).header(EVENTS.0, EVENTS.1);
+            let mut stream = request.body(body.to_string()).send().await.unwrap().bytes_stream();
+            stream.next().await.unwrap().unwrap();
+        }
+    };
+    let begun = Instant::now();
+    // One that stays keeps the run wanted, so that it is not ended as a whole.
+    let (beside, ()) = tokio::join!(write(&server, &body), leave());
     eventually("nothing runs", async || server.service.admitted() == 0).await;
     write(&server, &json!({"prompt": "The", "max_new_tokens": 1})).await;
+    // Rows that were not freed would be written to their end: as often as readers left, the work of the whole.
+    let took = begun.elapsed();
+    assert!(took < whole * (LEAVING / 3), "{took:?}, and {whole:?} for one alone");
+    assert_eq!(alone, beside);
+}
+
+/// Prompts that are as long as the model has positions, and one token shorter.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prompt_that_leaves_room_for_one_token_is_answered_and_a_longer_one_is_refused() {
+    const POSITIONS: usize = 160;
+    let models = ["text_generation", "text_generation_merged", "text_generation_pair"];
+    let entries: Vec<Value> = models.iter().map(|model| json!({"model": model})).collect();
+    let server = serve(&Value::Array(entries)).await;
+    for model in models {
+        let path = format!("/{model}");
+        let prompt = |letters: usize| json!({"prompt": "x".repeat(letters), "max_new_tokens": 50});
+        // Each letter is a token; the tokenizer may put others before them.
+        let some = server.client.post(&path, &prompt(100)).await.ok();
+        let before = usize::try_from(some["prompt_tokens"].as_u64().unwrap()).unwrap() - 100;
+        let last = server.client.post(&path, &prompt(POSITIONS - 1 - before)).await.ok();
+        assert_eq!(
+            (&last["prompt_tokens"], &last["generated_tokens"]),
+            (&json!(159), &json!(1)),
+            "{model}"
+        );
+        for more in [0, 1, 20_000] {
+            let request = prompt(POSITIONS - before + more);
+            assert_eq!(
+                fault(&server, &path, &request).await,
+                ["body", "prompt"],
+                "{model} {more}"
+            );
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,8 +1,10 @@
+mod company;
+
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Instant;
 
-use tokenizers::models::wordlevel::WordLevel;
+use serde_json::json;
 
 use super::super::beam::{BeamOptions, BeamSearch, EarlyStopping};
 use super::super::cache::{Align, Block, groups};
@@ -13,7 +15,7 @@ use super::super::stop::StopStrings;
 use super::super::writer::{Beams, Kind, Line};
 use super::*;
 use crate::payload::Payload;
-use crate::pipeline::{RequestState, unary};
+use crate::pipeline::{Admit, ReplyReceiver, RequestState, RunControl, stream, unary};
 
 /// Texts of so many tokens each, of which so many beams are followed.
 struct Ask {
@@ -33,6 +35,7 @@ fn ask(name: &'static str, tokens: &[usize], beams: usize) -> Ask {
 struct Text {
     tokens: usize,
     beams: usize,
+    at_the_end: bool,
 }
 
 /// The names of requests, in the order in which they are answered.
@@ -43,7 +46,7 @@ struct Info {
     ends: Ends,
 }
 
-/// Writes what is asked for, and notes how many rows each step has.
+/// Writes what is asked for, and notes which rows each step has.
 struct Noting {
     decoder: Numb,
     tokenizer: Tokenizer,
@@ -53,7 +56,61 @@ struct Noting {
 /// Gives the same scores for every row.
 struct Numb {
     mixes: bool,
-    rows: RefCell<Vec<usize>>,
+    /// Positions behind each row of each turn: 1 for a text that has just begun.
+    turns: RefCell<Vec<Vec<usize>>>,
+    during: During,
+}
+
+/// What happens as a step begins; is told the number of the turn, from 1.
+type During = Box<dyn FnMut(usize)>;
+
+/// Requests that have arrived and wait.
+#[derive(Clone, Default)]
+struct Arrivals(Rc<RefCell<VecDeque<Request>>>);
+
+impl Admit for Arrivals {
+    fn admit(&mut self, rows: usize) -> Vec<Request> {
+        let mut waiting = self.0.borrow_mut();
+        let taken = rows.min(waiting.len());
+        waiting.drain(..taken).collect()
+    }
+}
+
+/// A client's end of a request.
+struct Reader {
+    state: Arc<RequestState>,
+    receiver: ReplyReceiver,
+}
+
+impl Reader {
+    /// Tokens of the request's texts, or the fault.
+    fn answer(&mut self) -> Result<String, String> {
+        let text = |output| match output {
+            Output::Json(text) => String::from_utf8(text.to_vec()).unwrap(),
+            _ => panic!("not JSON"),
+        };
+        let last = self.receiver.try_last().unwrap();
+        last.result.map(text).map_err(|e| e.to_string())
+    }
+}
+
+/// A request whose answer is read as a stream, with a buffer of so many chunks, or at once.
+fn request(ask: Ask, buffer: Option<usize>) -> (Request, Reader) {
+    let now = Instant::now();
+    let (reply, receiver) = buffer.map_or_else(|| unary(now), |buffer| stream(now, buffer));
+    let state = RequestState::new(Payload::Typed(Box::new(ask)));
+    let request = Request::new("test".into(), 1, Arc::clone(&state), reply);
+    (request, Reader { state, receiver })
+}
+
+/// Has a word for each token.
+fn words() -> Tokenizer {
+    let text = json!({
+        "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
+        "pre_tokenizer": null, "post_processor": null, "decoder": null,
+        "model": {"type": "WordLevel", "vocab": {"a": 0, "b": 1, "c": 2, "d": 3}, "unk_token": "a"},
+    });
+    text.to_string().parse().unwrap()
 }
 
 struct Nothing;
@@ -78,12 +135,14 @@ impl Steps for Numb {
     }
 
     fn groups(&self, seats: &[&Seat], most: usize) -> Vec<Vec<usize>> {
-        self.rows.borrow_mut().push(seats.len());
         let lengths: Vec<usize> = seats.iter().map(|seat| seat.length()).collect();
+        self.turns.borrow_mut().push(lengths.clone());
         groups(&lengths, self.mixes, most)
     }
 
     fn step(&mut self, rows: &[&Seat], _: &[u32]) -> Result<decoder::Stepped, Error> {
+        let turn = self.turns.borrow().len();
+        (self.during)(turn);
         Ok(decoder::Stepped {
             logits: vec![SCORES.to_vec(); rows.len()],
             seats: seats(rows.iter().map(|seat| seat.length() + 1).collect()),
@@ -120,7 +179,7 @@ impl Noting {
                 StopStrings::default(),
                 &self.tokenizer,
             );
-            Kind::Line(line.read_at_the_end(true))
+            Kind::Line(line.read_at_the_end(text.at_the_end))
         };
         let seat = seats(vec![1]).remove(0);
         Ok(Writer::begin(kind, SCORES.to_vec(), seat, &self.tokenizer))
@@ -134,10 +193,15 @@ impl Generator for Noting {
 
     fn read(&mut self, request: &mut Request) -> Result<Asked<Info, Text>, Error> {
         let Ask { name, tokens, beams } = request.take_input().into_typed::<Ask>()?;
-        let ends = Rc::clone(&self.ends);
+        let (ends, at_the_end) = (Rc::clone(&self.ends), !request.is_stream());
+        let text = |tokens| Text {
+            tokens,
+            beams,
+            at_the_end,
+        };
         Ok(Asked {
             info: Info { name, ends },
-            texts: tokens.into_iter().map(|tokens| Text { tokens, beams }).collect(),
+            texts: tokens.into_iter().map(text).collect(),
             rows: beams,
         })
     }
@@ -178,35 +242,30 @@ struct Outcome {
     rows: Vec<usize>,
 }
 
-fn outcome(asks: Vec<Ask>, most: usize, mixes: bool) -> Outcome {
-    let (mut requests, mut receivers) = (Vec::new(), Vec::new());
-    for ask in asks {
-        let (reply, receiver) = unary(Instant::now());
-        let state = RequestState::new(Payload::Typed(Box::new(ask)));
-        requests.push(Request::new("test".into(), 1, state, reply));
-        receivers.push(receiver);
-    }
+/// Serves requests, and what arrives meanwhile.
+fn serve(requests: Vec<Request>, most: usize, mixes: bool, arrivals: Arrivals, during: During) -> Noting {
     let mut noting = Noting {
         decoder: Numb {
             mixes,
-            rows: RefCell::default(),
+            turns: RefCell::default(),
+            during,
         },
-        tokenizer: Tokenizer::new(WordLevel::default()),
+        tokenizer: words(),
         ends: Ends::default(),
     };
-    run(&mut noting, &mut Batch::new(requests), most);
-    let text = |output| match output {
-        Output::Json(text) => String::from_utf8(text.to_vec()).unwrap(),
-        _ => panic!("not JSON"),
-    };
-    let answers = receivers.iter_mut().map(|receiver| {
-        let last = receiver.try_last().unwrap();
-        last.result.map(text).map_err(|e| e.to_string())
-    });
+    let control = Arc::new(RunControl::default());
+    let mut batch = Batch::with_source(requests, most, Box::new(arrivals), control);
+    run(&mut noting, &mut batch, most);
+    noting
+}
+
+fn outcome(asks: Vec<Ask>, most: usize, mixes: bool) -> Outcome {
+    let (requests, mut readers): (Vec<Request>, Vec<Reader>) = asks.into_iter().map(|ask| request(ask, None)).unzip();
+    let noting = serve(requests, most, mixes, Arrivals::default(), Box::new(|_| {}));
     Outcome {
-        answers: answers.collect(),
+        answers: readers.iter_mut().map(Reader::answer).collect(),
         ends: noting.ends.take(),
-        rows: noting.decoder.rows.take(),
+        rows: noting.decoder.turns.take().iter().map(Vec::len).collect(),
     }
 }
 
