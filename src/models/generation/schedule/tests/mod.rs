@@ -1,3 +1,5 @@
+//! A decoder that gives the same scores each time, and what becomes of requests that come together.
+
 mod company;
 
 use std::cell::RefCell;
