@@ -44,7 +44,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("rustix", &["ipc"]),
     ("envy", &["config"]),
     ("dotenvy", &["config"]),
-    ("crossbeam_channel", &["worker"]),
+    ("crossbeam_channel", &["worker", "backend/onnx"]),
     ("tokenizers", &["models"]),
     ("redis", &["store/redis", "jobs/redis"]),
     ("image", &["models/image_classification"]),

@@ -223,7 +223,7 @@ async fn examples_of_the_docs_work_in_every_folder() {
             let content = &document["paths"][&path]["post"]["requestBody"]["content"]["application/json"];
             let examples = content["examples"].as_object();
             let examples = examples.unwrap_or_else(|| panic!("{path} has no examples: {content}"));
-            assert!(examples.len() >= 2, "{path} has too few examples");
+            assert!(!examples.is_empty(), "{path} has no examples");
             for example in examples.values() {
                 let answer = server.client.post(&path, &example["value"]).await;
                 assert_eq!(answer.status, 200, "{path} {example}: {}", answer.text());

@@ -100,6 +100,7 @@ impl<G: Generator> Job<G> {
             rows: self.writers.iter().map(|(_, w)| w.rows().len()).sum(),
             left: self.line.len(),
             each: self.each,
+            begun: !self.writers.is_empty(),
             slow: !self.waiting.is_empty(),
         }
     }

@@ -13,6 +13,8 @@ pub struct Standing {
     pub left: usize,
     /// Rows that each of them will take up.
     pub each: usize,
+    /// One of its texts has begun, and may be finished.
+    pub begun: bool,
     /// The reader is slow: rows take up no place in a step, and no text begins.
     pub slow: bool,
 }
@@ -38,7 +40,7 @@ impl Turns {
 
     /// How many requests may join: none as long as one that is there has not begun.
     pub fn joining(self, all: &[Standing]) -> usize {
-        let waits = |s: &Standing| s.left > 0 && s.rows == 0 && !s.slow;
+        let waits = |s: &Standing| s.left > 0 && !s.begun && !s.slow;
         if all.iter().any(waits) { 0 } else { self.room(all) }
     }
 
@@ -83,6 +85,7 @@ mod tests {
             rows,
             left,
             each,
+            begun: rows > 0,
             slow: false,
         }
     }

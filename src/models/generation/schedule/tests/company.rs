@@ -54,6 +54,11 @@ fn who_arrives_has_the_first_place_that_is_free_before_the_many_in_line() {
     // One of the many ends with each step, and another one of those who wait begins.
     let each = steps_until_first_tokens(vec![ask("many", &many, 1)], 8, true, 1, 3);
     assert_eq!(each, [2, 3, 4]);
+    // Texts of one length end together: the next ones of the same request do not take all places again.
+    for mixes in [true, false] {
+        let first = steps_until_first_tokens(vec![ask("many", &[8; 40], 1)], 8, mixes, 1, 1);
+        assert_eq!(first, [7]);
+    }
 }
 
 #[test]
