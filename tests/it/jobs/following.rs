@@ -161,3 +161,30 @@ async fn what_is_not_there_and_what_is_not_done_there_is_told() {
         assert_eq!((answer.status, answer.header("allow")), (405, "POST"), "{path}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_ended_is_forgotten_after_its_time() {
+    let (folder, gate) = (tempfile::tempdir().unwrap(), Gate::default());
+    gate.open();
+    let server = serve(folder.path(), &gate, &[]).await;
+    let id = submit(&server.client, "/gated", &json!({"n": 1})).await;
+    becomes(&server.client, &id, "succeeded").await;
+    drop(server);
+    // No server forgets what is not past its time.
+    let server = serve(folder.path(), &gate, &[]).await;
+    assert_eq!(server.client.get(&format!("/jobs/{id}")).await.status, 200);
+    drop(server);
+
+    let server = serve(folder.path(), &gate, &[("SERVER_JOB_TTL", "1ms")]).await;
+    let client = &server.client;
+    eventually("the job is forgotten", async || {
+        client.get(&format!("/jobs/{id}")).await.status == 404
+    })
+    .await;
+    for path in ["", "/output"] {
+        let gone = client.get(&format!("/jobs/{id}{path}")).await;
+        assert_eq!(gone.status, 404, "{path}");
+        assert!(gone.text().contains("SERVER_JOB_TTL"), "{}", gone.text());
+    }
+    assert_eq!(client.get("/jobs").await.ok(), json!({"jobs": [], "next": null}));
+}
