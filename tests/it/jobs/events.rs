@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Gate, serve};
-use crate::support::jobs::{becomes, submit};
+use crate::support::jobs::{becomes, job, submit};
 
 /// Names, ids and data of an event stream that is over.
 fn events(text: &str) -> Vec<(String, String, Value)> {
@@ -54,6 +54,9 @@ async fn events_tell_of_status_progress_and_pieces_and_end_with_the_job() {
         (&json!("succeeded"), &json!([0, 1, 2]))
     );
     assert!(last.get("input").is_none());
+    // The job itself has what it last said of its progress.
+    let progress = of("progress").pop().unwrap();
+    assert_eq!(job(client, &id).await["progress"], progress);
     let numbers: Vec<u64> = seen.iter().filter_map(|(_, id, _)| id.parse().ok()).collect();
     assert!(numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
 
