@@ -15,6 +15,7 @@ mod isolation;
 mod jobs;
 mod jobs_crash;
 mod jobs_ends;
+mod jobs_redis;
 mod kserve_v1;
 mod memory;
 mod onnx;
