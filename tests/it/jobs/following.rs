@@ -172,7 +172,7 @@ async fn a_job_that_ended_is_forgotten_after_its_time() {
     drop(server);
     // No server forgets what is not past its time.
     let server = serve(folder.path(), &gate, &[]).await;
-    assert_eq!(server.client.get(&format!("/jobs/{id}")).await.status, 200);
+    becomes(&server.client, &id, "succeeded").await;
     drop(server);
 
     let server = serve(folder.path(), &gate, &[("SERVER_JOB_TTL", "1ms")]).await;
