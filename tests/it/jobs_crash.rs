@@ -25,7 +25,7 @@ use crate::support::redis::RedisServer;
 use crate::support::{Binary, SECRET, eventually};
 use inbox::Inbox;
 use load::{Load, PATH};
-use outcome::{Report, Standing, ended_once, standing};
+use outcome::{Report, Standing, ended_once, met_work, standing, tell};
 
 const JOBS: u64 = 500;
 /// How long a silent server keeps its jobs.
@@ -49,7 +49,7 @@ impl Stage {
     fn new(store: &str, replicas: usize) -> Self {
         let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect(name));
         let seed = number("HOSTLER_SEED").unwrap_or_else(|| fastrand::u64(..));
-        println!("HOSTLER_SEED={seed}");
+        tell(format_args!("HOSTLER_SEED={seed}"));
         let lease = LEASE.as_secs().to_string();
         let variables = [
             ("SERVER_STORE_URL", store),
@@ -133,6 +133,7 @@ async fn a_server_that_is_killed_ten_times_ends_each_job_once() {
     let told = load.finish().await;
     let outcome = ended_once(&server.client, &told, &mut inbox).await;
     stage.report("one server, SQLite", &cycles).print(&told, &outcome);
+    met_work(&cycles);
     assert!(told.jobs.len() as u64 >= JOBS);
     assert!(outcome.attempts.len() > 1, "what ran at a kill ran again");
 }
@@ -189,7 +190,8 @@ async fn of_three_servers_one_is_killed_and_one_stopped_and_each_job_ends_once()
     let told = load.finish().await;
     let outcome = ended_once(&servers[0].client, &told, &mut inbox).await;
     stage.report("three servers, Redis", &cycles).print(&told, &outcome);
-    println!("  late results refused: {refused}");
+    met_work(&cycles);
+    tell(format_args!("  late results refused: {refused}"));
     assert!(told.jobs.len() as u64 >= JOBS);
     assert!(
         outcome.attempts.len() > 1,
@@ -269,6 +271,7 @@ async fn a_redis_that_is_lost_leaves_requests_alone_and_loses_no_job() {
     stage
         .report("one server, a Redis that is killed", &cycles)
         .print(&told, &outcome);
-    println!("  requests beside them, all answered with 200: {answers}");
+    met_work(&cycles);
+    tell(format_args!("  requests beside them, all answered with 200: {answers}"));
     assert!(told.refused >= cycles.len(), "{} refused", told.refused);
 }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use super::outcome::tell;
 use crate::support::python::{copies, restarts};
 use crate::support::{TestServer, jobs};
 
@@ -61,10 +62,10 @@ async fn a_job_that_ends_its_replica_three_times_has_failed_and_no_other() {
     let server = TestServer::folders(dir.path(), r#"[{"model":"trouble_poison","replicas":2}]"#, &[]).await;
     let ids = submit(&server, "/trouble_poison", |row| json!({"row": row})).await;
     let most = look(&server, &ids).await;
-    println!(
+    tell(format_args!(
         "{ROWS} jobs, {} deadly: the innocent took {most} runs at most",
         DEADLY.len()
-    );
+    ));
     // Nine processes ended. Of the last ones the next may not have been started yet.
     assert!(restarts(&server.client).await >= 7);
 }
@@ -76,8 +77,8 @@ async fn what_shares_a_batch_with_such_a_job_runs_again_and_succeeds() {
     let server = TestServer::folders(dir.path(), r#"[{"model":"trouble_poison_batch","replicas":2}]"#, &[]).await;
     let ids = submit(&server, "/trouble_poison_batch", |row| json!(row)).await;
     let most = look(&server, &ids).await;
-    println!(
+    tell(format_args!(
         "{ROWS} jobs, {} deadly: the innocent took {most} runs at most",
         DEADLY.len()
-    );
+    ));
 }
