@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use futures_util::future::join_all;
 use hostler::store::{Entry, KeyValue, Memory, StoreError};
-use hostler::{Error, ReplicaContext, Server, Store, ToSchema};
+use hostler::{Batch, Contract, Error, Mount, Output, Pipeline, ReplicaContext, Schema, Server, Store, ToSchema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::support::redis::RedisServer;
 use crate::support::{Client, TestServer};
 
 #[derive(Deserialize, ToSchema)]
@@ -67,13 +69,89 @@ async fn replicas_share_what_each_model_keeps_for_itself() {
     );
 }
 
+/// Starts a server three times on one store: each finds what the one before left.
+async fn keeps_for_the_next_start(url: &str) {
+    for start in 1..=3 {
+        let server = TestServer::library(counting("app").store_url(url).build().unwrap()).await;
+        assert_eq!(ask(&server.client, "/add", json!("starts")).await, start);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_folder_keeps_values_for_the_next_start() {
     let dir = tempfile::tempdir().unwrap();
-    let url = format!("file:{}", dir.path().join("store").display());
-    for start in 1..=3 {
-        let server = TestServer::library(counting("app").store_url(&url).build().unwrap()).await;
-        assert_eq!(ask(&server.client, "/add", json!("starts")).await, start);
+    keeps_for_the_next_start(&format!("file:{}", dir.path().join("store").display())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_keeps_values_for_the_next_start() {
+    let redis = RedisServer::start();
+    keeps_for_the_next_start(&redis.url()).await;
+}
+
+/// A pipeline that keeps values itself, and tells what came of each step.
+struct Keeper(Store);
+
+impl Keeper {
+    fn bytes(&self) -> Result<Value, Error> {
+        let bytes = Entry::Bytes(Bytes::from_static(b"\x00\xff\n"));
+        self.0.set("bytes", &bytes, None)?;
+        let same = self.0.get("bytes")? == Some(bytes);
+        let deleted = [self.0.delete("bytes")?, self.0.delete("bytes")?];
+        Ok(json!({"same": same, "deleted": deleted, "left": self.0.get("bytes")?.is_some()}))
+    }
+
+    fn swapped(&self) -> Result<Value, Error> {
+        let (old, new) = (Entry::json(&json!({"n": 1}))?, Entry::Bytes(Bytes::from_static(b"2")));
+        let made = self.0.compare_and_set("turn", None, Some(&old), None)?;
+        let made_again = self.0.compare_and_set("turn", None, Some(&old), None)?;
+        let changed = self.0.compare_and_set("turn", Some(&old), Some(&new), None)?;
+        let too_late = self.0.compare_and_set("turn", Some(&old), None, None)?;
+        let removed = self.0.compare_and_set("turn", Some(&new), None, None)?;
+        Ok(json!([made, made_again, changed, too_late, removed]))
+    }
+
+    fn times(&self) -> Result<Value, Error> {
+        let value = Entry::json("value")?;
+        self.0.set("short", &value, Some(Duration::from_millis(300)))?;
+        self.0.set("long", &value, Some(Duration::from_secs(3600)))?;
+        let began = Instant::now();
+        while self.0.get("short")?.is_some() && began.elapsed() < Duration::from_secs(20) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(json!({"short": self.0.get("short")?.is_some(), "long": self.0.get("long")? == Some(value)}))
+    }
+}
+
+impl Pipeline for Keeper {
+    fn run(&mut self, batch: &mut Batch) -> Result<(), Error> {
+        for request in batch.iter_mut() {
+            let told = json!({"bytes": self.bytes()?, "swapped": self.swapped()?, "times": self.times()?});
+            request.finish(Output::json(&told));
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pipeline_keeps_values_in_a_folder_and_in_redis() {
+    let (dir, redis) = (tempfile::tempdir().unwrap(), RedisServer::start());
+    let folder = format!("file:{}", dir.path().join("store").display());
+    for url in [folder, redis.url()] {
+        let contract = Contract::json(Schema::any(), Schema::any());
+        let app = Server::builder::<()>()
+            .store_url(&url)
+            .pipeline(Mount::new("/keeper", contract, |ctx| Ok(Keeper(ctx.store()?))));
+        let server = TestServer::library(app.build().unwrap()).await;
+        assert_eq!(
+            ask(&server.client, "/keeper", json!({})).await,
+            json!({
+                "bytes": {"same": true, "deleted": [true, false], "left": false},
+                "swapped": [true, false, true, false, true],
+                "times": {"short": false, "long": true},
+            }),
+            "{url}"
+        );
     }
 }
 
