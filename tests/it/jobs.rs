@@ -4,6 +4,7 @@ mod accepting;
 mod bodies;
 mod events;
 mod following;
+mod stopping;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -246,7 +246,22 @@ async fn what_another_try_does_not_mend_is_dead_at_once() {
         let dead = delivery(&server, &id, is("dead")).await;
         assert_eq!((&dead["attempts"], &dead["status"]), (&json!(1), &json!(status)));
     }
-    assert_eq!((receiver.posts().len(), dead_letters(&server).await.len()), (3, 3));
+    let all = dead_letters(&server).await;
+    assert_eq!((receiver.posts().len(), all.len()), (3, 3));
+    // The same, newest first, page by page.
+    let (mut paged, mut next) = (Vec::new(), Some(String::new()));
+    while let Some(before) = next {
+        let path = format!("/jobs/webhooks/dead?limit=1&before={before}");
+        let page = server.client.get(&path).await.ok();
+        let letters = page["webhooks"].as_array().unwrap();
+        assert_eq!(letters.len(), 1, "{page}");
+        paged.extend(letters.iter().cloned());
+        assert!(paged.len() <= 3, "pages without an end");
+        next = page["next"].as_str().map(str::to_owned);
+    }
+    assert_eq!(paged, all);
+    let newest = paged.iter().map(|letter| letter["status"].clone());
+    assert!(newest.eq([json!(410), json!(404), json!(400)]), "{paged:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

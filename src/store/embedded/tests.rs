@@ -193,6 +193,19 @@ async fn what_was_answered_survives_a_kill() {
     assert_eq!(kept, (0..50).collect::<Vec<_>>());
 }
 
+#[test]
+fn a_commit_is_on_disk_before_it_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let pragmas = |connection: &Connection| -> Result<(String, i64), StoreError> {
+        let journal = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+        let synchronous = connection.pragma_query_value(None, "synchronous", |row| row.get(0))?;
+        Ok((journal, synchronous))
+    };
+    let (journal, synchronous) = database(folder.path()).blocking_write(pragmas).unwrap();
+    // FULL.
+    assert_eq!((journal.as_str(), synchronous), ("wal", 2));
+}
+
 #[tokio::test]
 async fn a_write_is_made_and_noted_though_its_caller_leaves() {
     let folder = tempfile::tempdir().unwrap();
