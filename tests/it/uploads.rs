@@ -2,12 +2,14 @@
 
 mod clients;
 mod clouds;
+mod jobs;
 mod receivers;
 
 use std::path::{Path, PathBuf};
 
 use hostler::{Batch, Contract, Error, FileOutput, Files, Mount, Output, Pipeline, Schema, Server};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use crate::support::{TestServer, settings};
 
@@ -79,8 +81,15 @@ fn fetched(folder: &Path, record: &Value) -> Vec<u8> {
     let root = std::fs::canonicalize(folder).unwrap();
     assert_eq!(record["url"], format!("file://{}", root.join(key).display()));
     assert_eq!(record["size"], bytes.len());
-    assert_eq!(record["sha256"].as_str().unwrap().len(), 64);
+    assert_eq!(record["sha256"], sha256(&bytes));
     bytes
+}
+
+/// SHA-256 in hexadecimal digits, as records have it.
+fn sha256(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
+    let digits = digest.iter();
+    digits.fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 /// Files below a folder.

@@ -2,21 +2,32 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::header::ETAG;
+use axum::http::{Method, StatusCode};
+use axum::response::{IntoResponse, Response};
 use hostler::upload::{Uploader, Uploads, Wish};
 use hostler::webhook::{AllowList, Client as Guarded};
 use hostler::{FileOutput, Files, Output};
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
-use super::{PNG, picture};
+use super::{PNG, picture, sha256};
 use crate::support::python::{copies, interpreter, with_packages};
 use crate::support::{Binary, eventually, settings};
 
 const BUCKET: &str = "files";
+
+/// What was asked of a store that a test plays.
+type Seen = Arc<Mutex<Vec<(Method, Bytes)>>>;
 
 /// An object store in a process of its own, ended when dropped.
 struct Cloud {
@@ -88,36 +99,42 @@ fn two_files() -> Vec<FileOutput> {
     vec![picture(7), large]
 }
 
-/// Uploads files, and fetches them by the links of their records.
-async fn there_and_back(uploader: &Uploader, prefix: &str, signed_by: &str) {
+/// Uploads files, and fetches them by the links of their records. Gives the ETags that the store has for them.
+async fn there_and_back(uploader: &Uploader, prefix: &str, signed_by: &str) -> Vec<String> {
     let files = two_files();
     let output = Output::Files(Files::list(files.clone()));
     let told = match uploader.deliver(output, wish("painter")).await.unwrap() {
         Output::Json(text) => serde_json::from_slice::<Value>(&text).unwrap(),
         other => panic!("{other:?}"),
     };
-    for (record, file) in told.as_array().unwrap().iter().zip(&files) {
+    let records = told.as_array().unwrap();
+    assert_eq!(records.len(), files.len());
+    let mut tags = Vec::new();
+    for (record, file) in records.iter().zip(&files) {
         let (key, url) = (record["key"].as_str().unwrap(), record["url"].as_str().unwrap());
         assert!(key.starts_with(&format!("{prefix}painter/")), "{key}");
         assert!(url.contains(key) && url.contains(signed_by), "{url}");
         let answer = reqwest::get(url).await.unwrap();
         assert_eq!(answer.status(), 200, "{url}");
         assert_eq!(answer.headers()["content-type"], file.content_type.as_str());
+        let tag = answer.headers().get("etag");
+        tags.push(tag.map_or_else(String::new, |tag| tag.to_str().unwrap().to_owned()));
         let bytes = answer.bytes().await.unwrap();
         assert!(bytes == file.bytes, "{key} is something else now");
         assert_eq!(record["size"], bytes.len());
+        assert_eq!(record["sha256"], sha256(&bytes));
+        assert_eq!(record["content_type"], file.content_type.as_str());
     }
+    tags
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn to_s3_and_back_by_signed_links() {
     let cloud = Cloud::start(&["s3"]);
-    there_and_back(
-        &cloud.uploader("s3://files/out/pictures"),
-        "out/pictures/",
-        "X-Amz-Signature=",
-    )
-    .await;
+    let uploader = cloud.uploader("s3://files/out/pictures");
+    let tags = there_and_back(&uploader, "out/pictures/", "X-Amz-Signature=").await;
+    // S3 tells by the tag how many parts a file came in: none, and three of at most 8 MiB.
+    assert!(!tags[0].contains('-') && tags[1].trim_matches('"').ends_with("-3"), "{tags:?}");
     there_and_back(&cloud.uploader("s3://files"), "", "X-Amz-Expires=604800").await;
 }
 
@@ -181,17 +198,47 @@ async fn a_store_that_is_away_is_tried_for_a_while() {
         .unwrap()
         .local_addr()
         .unwrap();
+    let told = failure(&opened("s3://files", &s3_at(free)), "painter", vec![picture(0)]).await;
+    assert_eq!(told, "the files could not be uploaded: no connection can be made");
+}
+
+/// The environment that leads to an S3 at an address of this machine.
+fn s3_at(address: SocketAddr) -> BTreeMap<String, String> {
     let environment = [
-        ("AWS_ENDPOINT_URL", format!("http://{free}")),
+        ("AWS_ENDPOINT_URL", format!("http://{address}")),
         ("AWS_ALLOW_HTTP", "true".to_owned()),
         ("AWS_ACCESS_KEY_ID", "a".to_owned()),
         ("AWS_SECRET_ACCESS_KEY", "b".to_owned()),
         // A template left it blank.
         ("AWS_SESSION_TOKEN", String::new()),
     ];
-    let environment = BTreeMap::from(environment.map(|(name, value)| (name.to_owned(), value)));
-    let told = failure(&opened("s3://files", &environment), "painter", vec![picture(0)]).await;
-    assert_eq!(told, "the files could not be uploaded: no connection can be made");
+    BTreeMap::from(environment.map(|(name, value)| (name.to_owned(), value)))
+}
+
+/// Plays an S3 that is busy when it is asked for the first and the second time.
+async fn busy_twice(State(seen): State<Seen>, method: Method, body: Bytes) -> Response {
+    let mut seen = seen.lock().unwrap();
+    seen.push((method, body));
+    if seen.len() <= 2 {
+        StatusCode::SERVICE_UNAVAILABLE.into_response()
+    } else {
+        [(ETAG, "\"1\"")].into_response()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_is_busy_is_asked_again() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let uploader = opened("s3://files", &s3_at(listener.local_addr().unwrap()));
+    let seen = Seen::default();
+    let router = Router::new().fallback(busy_twice).with_state(Arc::clone(&seen));
+    let task = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    let output = Output::Files(Files::one(picture(0)));
+    let told = uploader.deliver(output, wish("painter")).await.unwrap();
+    assert!(matches!(told, Output::Json(_)), "{told:?}");
+    let requests = seen.lock().unwrap().clone();
+    assert_eq!(requests, vec![(Method::PUT, picture(0).bytes); 3]);
+    task.abort();
 }
 
 #[tokio::test(flavor = "multi_thread")]
