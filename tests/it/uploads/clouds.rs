@@ -134,7 +134,10 @@ async fn to_s3_and_back_by_signed_links() {
     let uploader = cloud.uploader("s3://files/out/pictures");
     let tags = there_and_back(&uploader, "out/pictures/", "X-Amz-Signature=").await;
     // S3 tells by the tag how many parts a file came in: none, and three of at most 8 MiB.
-    assert!(!tags[0].contains('-') && tags[1].trim_matches('"').ends_with("-3"), "{tags:?}");
+    assert!(
+        !tags[0].contains('-') && tags[1].trim_matches('"').ends_with("-3"),
+        "{tags:?}"
+    );
     there_and_back(&cloud.uploader("s3://files"), "", "X-Amz-Expires=604800").await;
 }
 
