@@ -18,7 +18,7 @@ async fn a_job_that_outlasts_the_drain_succeeds_after_the_next_start() {
     let list = r#"[{"model":"trouble_sleep"}]"#;
     let mut first = Binary::folders_with(models.path(), list, &variables).await;
     // Longer than a stop may take, and short enough for the second run.
-    let order = json!({"row": 7, "seconds": 6});
+    let order = json!({"row": 7, "seconds": 4});
     let id = submit(&first.client, "/trouble_sleep", &order).await;
     becomes(&first.client, &id, "running").await;
     first.signal(Signal::TERM);
