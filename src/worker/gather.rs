@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::queue::{First, Intake};
+use super::intake::{First, Intake};
 use crate::pipeline::{Admit, Request};
 
 /// When a batch is cut.

@@ -7,6 +7,7 @@ mod backoff;
 mod gather;
 mod group;
 mod idle;
+mod intake;
 mod manners;
 mod queue;
 mod replica;

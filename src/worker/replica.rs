@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::backoff::{CRASH_LOOP, backoff};
 use super::gather::{BatchPolicy, Joining, gather};
-use super::queue::{Intake, Taken};
+use super::intake::{Intake, Taken};
 use super::status::{Board, ReplicaState};
 use crate::device::{CudaBinding, Device, cuda};
 use crate::error::{Error, Kind};

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::gather::BatchPolicy;
-use super::queue::Intake;
+use super::intake::Intake;
 use super::replica::Replica;
 use super::status::Board;
 use crate::pipeline::{Build, ReplicaContext, RunControl, RunState};

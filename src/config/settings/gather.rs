@@ -30,8 +30,7 @@ impl Gather {
         value: Option<&str>,
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
-        let text = unquoted(or_default(name, value));
-        self.keep(parse(text).map_err(|rest| Fault::read(name, text, &rest)))
+        self.read(name, value, parse, Fault::read)
     }
 
     /// Like [`Gather::take`] for an address, of which a fault shows the scheme alone.
@@ -41,8 +40,7 @@ impl Gather {
         value: Option<&str>,
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
-        let text = unquoted(or_default(name, not_blank(value)));
-        self.keep(parse(text).map_err(|rest| Fault::read_address(name, text, &rest)))
+        self.read(name, not_blank(value), parse, Fault::read_address)
     }
 
     /// Like [`Gather::take`] for a secret, of which a fault shows nothing.
@@ -52,8 +50,20 @@ impl Gather {
         value: Option<&str>,
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
-        let text = unquoted(or_default(name, not_blank(value)));
-        self.keep(parse(text).map_err(|rest| Fault::read(name, "***", &rest)))
+        let hidden = |name, _: &str, rest: &str| Fault::read(name, "***", rest);
+        self.read(name, not_blank(value), parse, hidden)
+    }
+
+    /// `fault` makes one of the name, the text, and what is wrong with it.
+    fn read<T>(
+        &mut self,
+        name: &'static str,
+        value: Option<&str>,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+        fault: impl FnOnce(&'static str, &str, &str) -> Fault,
+    ) -> Option<T> {
+        let text = unquoted(or_default(name, value));
+        self.keep(parse(text).map_err(|rest| fault(name, text, &rest)))
     }
 
     /// The text goes to the parser as it is, quotes included, so that positions in it are right.

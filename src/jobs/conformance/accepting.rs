@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{LONG, MINUTE, MODEL, OTHER, Stage, answer, ending, new_job, succeeded};
-use crate::jobs::job::{Answer, Job, NewJob, Outcome, Status};
+use crate::jobs::job::{Answer, Job, Outcome, Status};
 use crate::jobs::store::{Cancelled, Ending, Filter, Inserted, JobStore};
 
 /// More than any store brings along with the rest of a job.
@@ -41,30 +41,9 @@ pub async fn nothing_is_known_before_the_first_job(stage: Stage) {
     look(stage.store.as_ref()).await;
 }
 
-fn as_sent(sent: NewJob) -> Job {
-    Job {
-        id: sent.id,
-        model: sent.model,
-        path: sent.path,
-        status: Status::Queued,
-        input: sent.input,
-        webhook: sent.webhook,
-        upload_webhook: sent.upload_webhook,
-        created: sent.created,
-        started: None,
-        finished: None,
-        attempts: 0,
-        losses: 0,
-        interruptions: 0,
-        progress: None,
-        cancelling: false,
-        outcome: None,
-    }
-}
-
 pub async fn an_accepted_job_survives_a_kill_as_it_was_sent(stage: Stage) {
     let sent = new_job(MODEL);
-    let expected = as_sent(sent.clone());
+    let expected = Job::queued(&sent);
     assert!(matches!(stage.insert(sent, 1000).await.unwrap(), Inserted::New));
     assert_eq!(stage.job(expected.id).await, expected);
     assert_eq!(stage.kill().await.job(expected.id).await, expected);
@@ -73,7 +52,7 @@ pub async fn an_accepted_job_survives_a_kill_as_it_was_sent(stage: Stage) {
 pub async fn long_bodies_come_back_whole(stage: Stage) {
     let mut sent = new_job(MODEL);
     sent.input.body = Bytes::from(vec![7; MANY_BYTES]);
-    let expected = as_sent(sent.clone());
+    let expected = Job::queued(&sent);
     assert!(matches!(stage.insert(sent, 1000).await.unwrap(), Inserted::New));
     assert_eq!(stage.job(expected.id).await, expected);
     let claim = stage.claim_one().await.unwrap();
