@@ -62,7 +62,7 @@ pub async fn serve(
 ) -> Result<(), AppError> {
     let uploader = uploader(settings)?;
     let (jobs, client) = start_jobs(stores, &service, uploader.clone(), settings)?;
-    let front = FrontSettings {
+    let front_settings = FrontSettings {
         max_body: settings.max_body,
         overload_status: settings.overload_status,
         cors: settings.cors_origins.clone(),
@@ -73,7 +73,7 @@ pub async fn serve(
         webhooks: Some(client),
         uploader,
     };
-    let router = http::router(parts, &front);
+    let entry = http::front(parts, &front_settings);
     let drain = Drain {
         timeout: settings.drain_timeout,
         least: DRAIN_LEAST,
@@ -86,7 +86,7 @@ pub async fn serve(
         shutdown.await;
         stopped = Some(tokio::spawn(async move { stopping.stop(patience).await }));
     };
-    let finished = http::serve(listening.listener, router, Arc::clone(&service), drain, shutdown).await;
+    let finished = http::serve(listening.listener, entry, Arc::clone(&service), drain, shutdown).await;
     if let Some(stopped) = stopped {
         // A panic there has been told already.
         drop(stopped.await);

@@ -1,5 +1,7 @@
 //! Bodies of other media types than JSON: which a contract takes, and how one becomes its input.
 
+use std::borrow::Cow;
+
 use crate::error::Error;
 use crate::payload::Raw;
 
@@ -14,14 +16,17 @@ pub struct Bodies {
 impl Bodies {
     /// Whether bodies of this `Content-Type` are among them.
     pub fn take(&self, content_type: &str) -> bool {
-        self.media.contains(&essence(content_type).as_str())
+        !self.media.is_empty() && self.media.contains(&&*essence(content_type))
     }
 }
 
 /// A media type without its parameters, in small letters.
-pub fn essence(content_type: &str) -> String {
-    let essence = content_type.split(';').next().unwrap_or_default();
-    essence.trim().to_ascii_lowercase()
+pub fn essence(content_type: &str) -> Cow<'_, str> {
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    if essence.bytes().any(|b| b.is_ascii_uppercase()) {
+        return Cow::Owned(essence.to_ascii_lowercase());
+    }
+    Cow::Borrowed(essence)
 }
 
 /// An input that is not only read of JSON.

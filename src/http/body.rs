@@ -19,9 +19,9 @@ pub fn media(headers: &HeaderMap, bodies: &Bodies) -> Result<Option<String>, Err
     };
     let essence = essence(value.to_str().unwrap_or_default());
     if bodies.take(&essence) {
-        return Ok(Some(essence));
+        return Ok(Some(essence.into_owned()));
     }
-    match essence.as_str() {
+    match &*essence {
         "" | "application/json" | "application/x-www-form-urlencoded" | "text/plain" | "text/json" => Ok(None),
         other if other.ends_with("+json") => Ok(None),
         other => {

@@ -5,9 +5,10 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::LazyLock;
 
 use bytes::Bytes;
-use memchr::memmem;
+use memchr::memmem::Finder;
 use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -23,7 +24,8 @@ const EVENTS: &str = "webhook_events";
 pub const UPLOAD: &str = "upload_webhook";
 /// All names have the first in them, unless they have one of the others: its letters as JSON may escape them. A body
 /// without any of these has none of the fields.
-const IN_ALL: [&[u8]; 3] = [b"webhook", br"\u006", br"\u007"];
+static IN_ALL: LazyLock<[Finder<'static>; 3]> =
+    LazyLock::new(|| [b"webhook".as_slice(), br"\u006", br"\u007"].map(Finder::new));
 
 /// What a request says in these fields.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -60,7 +62,7 @@ pub fn may_ask_for_upload(body: &[u8], contract: &Contract) -> bool {
 }
 
 fn may_have_any(body: &[u8]) -> bool {
-    IN_ALL.iter().any(|part| memmem::find(body, part).is_some())
+    IN_ALL.iter().any(|part| part.find(body).is_some())
 }
 
 fn take_some(body: Bytes, contract: &Contract, names: &[&str]) -> Result<(Bytes, Fields), Error> {

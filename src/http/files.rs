@@ -31,7 +31,7 @@ impl Accept<'_> {
         let mut said = false;
         let found = accepted(headers).find_map(|range| {
             said = true;
-            match range.as_str() {
+            match &*range {
                 "*/*" => Some(true),
                 JSON => Some(false),
                 range => fits(range, media).then_some(true),
@@ -43,7 +43,7 @@ impl Accept<'_> {
     /// Whether the client asks for files of this very kind, ahead of anything else.
     fn names(self, media: &str) -> bool {
         let Self::Said(headers) = self else { return false };
-        let found = accepted(headers).find_map(|range| match range.as_str() {
+        let found = accepted(headers).find_map(|range| match &*range {
             "*/*" | JSON => Some(false),
             range => fits(range, media).then_some(true),
         });

@@ -4,15 +4,15 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::Router;
 use axum::extract::Request;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
-use tower::ServiceExt;
+use tower::Service as _;
 
+use super::entry::Entry;
 use crate::service::Service;
 
 /// How the end is gone about.
@@ -33,12 +33,12 @@ const CLOSE: Duration = Duration::from_secs(2);
 /// Returns whether all of it did.
 pub async fn serve(
     listener: TcpListener,
-    router: Router,
+    entry: Entry,
     service: Arc<Service>,
     drain: Drain,
     shutdown: impl Future<Output = ()>,
 ) -> bool {
-    let connections = Connections::new(router);
+    let connections = Connections::new(entry);
     let mut shutdown = pin!(shutdown);
     loop {
         tokio::select! {
@@ -74,16 +74,16 @@ pub async fn serve(
 }
 
 struct Connections {
-    router: Router,
+    entry: Entry,
     builder: auto::Builder<TokioExecutor>,
     graceful: GracefulShutdown,
 }
 
 impl Connections {
-    fn new(router: Router) -> Self {
+    fn new(entry: Entry) -> Self {
         let builder = auto::Builder::new(TokioExecutor::new());
         Self {
-            router,
+            entry,
             builder,
             graceful: GracefulShutdown::new(),
         }
@@ -101,9 +101,10 @@ impl Connections {
         };
         // Small answers must not wait for the client's acknowledgement.
         drop(stream.set_nodelay(true));
-        let router = self.router.clone();
+        let entry = self.entry.clone();
+        // It is always ready.
         let handler = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
-            router.clone().oneshot(request.map(axum::body::Body::new) as Request)
+            entry.clone().call(request.map(axum::body::Body::new) as Request)
         });
         let connection = self
             .builder

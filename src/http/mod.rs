@@ -4,6 +4,7 @@ mod ancestors;
 mod body;
 mod dashboard;
 mod docs;
+mod entry;
 mod error;
 mod events;
 mod exchange;
@@ -25,4 +26,4 @@ mod websocket;
 
 pub use listener::{Drain, serve};
 pub use openapi::document as openapi_document;
-pub use router::{FrontSettings, Parts, router};
+pub use router::{FrontSettings, Parts, front};

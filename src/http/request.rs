@@ -1,20 +1,21 @@
 //! What a request's headers say: its id, its deadline, what it accepts.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use crate::contract::Contract;
+use crate::contract::{Contract, essence};
 use crate::error::{Error, Kind};
 use crate::payload::About;
 
-pub const REQUEST_ID: &str = "x-request-id";
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Banana's clients send theirs under this name.
-const BANANA_REQUEST_ID: &str = "x-banana-request-id";
-const REQUEST_TIMEOUT: &str = "x-request-timeout";
+const BANANA_REQUEST_ID: HeaderName = HeaderName::from_static("x-banana-request-id");
+const REQUEST_TIMEOUT: HeaderName = HeaderName::from_static("x-request-timeout");
 /// Longer ids are no ids but a way to fill logs.
 const LONGEST_ID: usize = 128;
 
@@ -83,11 +84,11 @@ pub enum Wanted {
 }
 
 /// The media types a client takes, in its order.
-pub fn accepted(headers: &HeaderMap) -> impl Iterator<Item = String> + '_ {
-    let values = headers.get_all("accept").iter().filter_map(|v| v.to_str().ok());
+pub fn accepted(headers: &HeaderMap) -> impl Iterator<Item = Cow<'_, str>> {
+    let values = headers.get_all(header::ACCEPT).iter().filter_map(|v| v.to_str().ok());
     values
         .flat_map(|v| v.split(','))
-        .map(|range| range.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
+        .map(essence)
         .filter(|range| !range.is_empty())
 }
 
@@ -110,7 +111,7 @@ pub fn about(parts: &Parts, contract: &Contract, media: Option<String>) -> About
         headers: headers
             .map(|(name, value)| (name.as_str().to_owned(), text(value)))
             .collect(),
-        accept: accepted(&parts.headers).collect(),
+        accept: accepted(&parts.headers).map(Cow::into_owned).collect(),
         ..About::default()
     }
 }
@@ -124,7 +125,7 @@ pub fn wanted(headers: &HeaderMap, media: &[String]) -> Result<Wanted, Error> {
     if ranges.peek().is_none() {
         return Ok(Wanted::Json);
     }
-    let found = ranges.find_map(|range| match range.as_str() {
+    let found = ranges.find_map(|range| match &*range {
         "*/*" | "application/*" | "application/json" => Some(Wanted::Json),
         "text/event-stream" => Some(Wanted::Events),
         crate::contract::OCTET_STREAM if media.iter().any(|m| m == crate::contract::OCTET_STREAM) => Some(Wanted::Raw),

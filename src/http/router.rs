@@ -1,17 +1,15 @@
-//! The routes: a few fixed ones, and a table of models for the rest.
+//! What every handler shares, and the fixed routes.
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, Method, header};
-use axum::middleware::{self, Next};
+use axum::http::{Method, header};
 use axum::response::Response;
 use axum::routing::{MethodRouter, any, get};
-use tower_http::cors::{Any, CorsLayer};
 use utoipa_swagger_ui::Config;
 
+use super::entry::{Entry, Fixed, with_cors};
 use super::request::RequestIds;
 use super::{ancestors, docs, health, jobs, kserve_v1, native};
 use crate::config::CorsOrigins;
@@ -59,7 +57,7 @@ pub struct Parts {
 
 /// All routes over a service. Without jobs their routes answer 501, and requests that would rather be jobs are answered
 /// as any other.
-pub fn router(parts: Parts, settings: &FrontSettings) -> Router {
+pub fn front(parts: Parts, settings: &FrontSettings) -> Entry {
     let front = Arc::new(Front {
         service: parts.service,
         jobs: parts.jobs,
@@ -71,9 +69,8 @@ pub fn router(parts: Parts, settings: &FrontSettings) -> Router {
         swagger: docs::config(),
         started: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |t| t.as_secs()),
     });
-    let mut router = Router::new();
     // A handler may be mounted at the root: only GET is the server's own there.
-    router = router.route("/", any(root));
+    let mut fixed = Fixed::default().route("/", any(root));
     let own: [(&str, MethodRouter<Arc<Front>>); 5] = [
         ("/health/startup", get(health::startup)),
         ("/health/readiness", get(health::readiness)),
@@ -82,7 +79,7 @@ pub fn router(parts: Parts, settings: &FrontSettings) -> Router {
         ("/v2/health/ready", get(health::v2_ready)),
     ];
     for (path, handler) in own {
-        router = router.route(&format!("{path}/"), handler.clone()).route(path, handler);
+        fixed = fixed.route(&format!("{path}/"), handler.clone()).route(path, handler);
     }
     // An author may mount these paths too: what is not the server's own verb there is the author's.
     let earlier: [(&str, MethodRouter<Arc<Front>>); 4] = [
@@ -92,9 +89,9 @@ pub fn router(parts: Parts, settings: &FrontSettings) -> Router {
         ("/healthcheck", get(ancestors::healthcheck)),
     ];
     for (path, handler) in earlier {
-        router = router.route(path, handler.fallback(ancestors::other_verb));
+        fixed = fixed.route(path, handler.fallback(ancestors::other_verb));
     }
-    let router = router
+    let fixed = fixed
         .route("/v1/models", any(kserve_v1::models))
         .route("/v1/models/{model}", any(kserve_v1::model))
         .route("/jobs", any(jobs::handle))
@@ -103,10 +100,8 @@ pub fn router(parts: Parts, settings: &FrontSettings) -> Router {
         .route("/openapi.json", get(docs::json))
         .route("/docs", get(docs::without_slash))
         .route("/docs/", get(docs::index))
-        .route("/docs/{*path}", get(docs::asset))
-        .fallback(any(native::handle))
-        .layer(middleware::from_fn_with_state(Arc::clone(&front), close_while_draining));
-    cors(router, &settings.cors).with_state(front)
+        .route("/docs/{*path}", get(docs::asset));
+    with_cors(fixed.before(front), &settings.cors)
 }
 
 /// The server's own page for those who read, a model's endpoint for the rest.
@@ -117,30 +112,4 @@ async fn root(State(front): State<Arc<Front>>, request: Request) -> Response {
         return health::root(&front, request.headers());
     }
     native::handle(State(front), request).await
-}
-
-/// While the server drains, clients are asked to come back on a new connection, which finds another instance.
-async fn close_while_draining(State(front): State<Arc<Front>>, request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    if front.service.is_draining() {
-        response
-            .headers_mut()
-            .insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
-    response
-}
-
-fn cors(router: Router<Arc<Front>>, origins: &CorsOrigins) -> Router<Arc<Front>> {
-    let layer = CorsLayer::new()
-        .allow_methods(Any)
-        .allow_headers(Any)
-        .expose_headers(Any);
-    match origins {
-        CorsOrigins::Any => router.layer(layer.allow_origin(Any)),
-        CorsOrigins::List(list) => {
-            let list: Vec<HeaderValue> = list.iter().filter_map(|o| o.parse().ok()).collect();
-            router.layer(layer.allow_origin(list))
-        }
-        CorsOrigins::None => router,
-    }
 }

@@ -105,7 +105,7 @@ impl JobView {
         let shown = detail != Detail::Summary;
         let input = (detail == Detail::Whole).then(|| {
             let sent = job.input.about.content_type.as_deref().unwrap_or_default();
-            let read_as_json = READ_AS_JSON.contains(&essence(sent).as_str());
+            let read_as_json = READ_AS_JSON.contains(&&*essence(sent));
             Media::of(if read_as_json { "" } else { sent }, &job.input.body)
         });
         let (output, error) = match &job.outcome {

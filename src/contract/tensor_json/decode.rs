@@ -6,6 +6,7 @@ use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, Visitor};
 
 use super::explain::explain;
 use super::nested::{AnyTensor, Nested};
+use super::quick;
 use crate::contract::signature::Signature;
 use crate::error::{Error, Fault};
 use crate::payload::Tensors;
@@ -16,14 +17,18 @@ use crate::tensor::{Data, Tensor};
 /// # Errors
 /// Malformed when the body is no JSON; otherwise invalid input with the path of each fault.
 pub fn decode(signature: &Signature, body: &[u8]) -> Result<Tensors, Error> {
-    let mut reader = serde_json::Deserializer::from_slice(body);
-    let read = Inputs { signature }
-        .deserialize(&mut reader)
-        .and_then(|raw| reader.end().map(|()| raw));
-    match read {
-        Ok(raw) if raw.iter().all(Option::is_some) => assemble(signature, raw.into_iter().flatten().collect()),
-        _ => Err(explain(signature, body)),
+    match quick::inputs(signature, body).or_else(|| general(signature, body)) {
+        Some(read) => assemble(signature, read),
+        None => Err(explain(signature, body)),
     }
+}
+
+/// The inputs of a body, or `None` where something is wrong with it.
+pub(super) fn general(signature: &Signature, body: &[u8]) -> Option<Vec<Nested>> {
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let read = Inputs { signature }.deserialize(&mut reader).ok()?;
+    reader.end().ok()?;
+    read.into_iter().collect()
 }
 
 /// Adds a missing batch axis, then checks the signature.

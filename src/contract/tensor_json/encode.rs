@@ -72,19 +72,30 @@ fn write_packed<T: bytemuck::Pod>(out: &mut Vec<u8>, shape: &[usize], bytes: &[u
 }
 
 fn write_nested<T>(out: &mut Vec<u8>, shape: &[usize], elements: &[T], write: &mut impl FnMut(&mut Vec<u8>, &T)) {
-    let Some((&n, inner)) = shape.split_first() else {
-        if let Some(element) = elements.first() {
-            write(out, element);
-        }
-        return;
+    let inner = match shape {
+        [] => return elements.iter().take(1).for_each(|element| write(out, element)),
+        [_] => return write_list(out, elements, write),
+        [_, inner @ ..] => inner,
     };
     let step: usize = inner.iter().product();
     out.push(b'[');
-    for i in 0..n {
+    for i in 0..shape[0] {
         if i > 0 {
             out.push(b',');
         }
         write_nested(out, inner, &elements[i * step..(i + 1) * step], write);
+    }
+    out.push(b']');
+}
+
+/// Lists of elements are most of a text.
+fn write_list<T>(out: &mut Vec<u8>, elements: &[T], write: &mut impl FnMut(&mut Vec<u8>, &T)) {
+    out.push(b'[');
+    for (i, element) in elements.iter().enumerate() {
+        if i > 0 {
+            out.push(b',');
+        }
+        write(out, element);
     }
     out.push(b']');
 }

@@ -5,9 +5,12 @@
 //! NaN and infinities, which JSON lacks, are written as `null`.
 
 mod decode;
+mod elements;
 mod encode;
 mod explain;
 mod nested;
+mod number;
+mod quick;
 
 pub use decode::decode;
 pub use encode::{encode, fields};

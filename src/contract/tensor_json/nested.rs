@@ -1,10 +1,10 @@
-//! Nested lists of elements: their shape, and the elements packed side by side.
+//! Nested lists of any JSON reader as a tensor: their shape, and the elements packed side by side.
 
 use std::fmt;
 
-use bytes::Bytes;
 use serde::de::{self, DeserializeSeed, Deserializer, SeqAccess, Visitor};
 
+use super::elements::{Builder, Scalar, Truth, Word};
 use crate::tensor::{DType, Data, Element};
 
 /// Nested lists, flattened.
@@ -62,83 +62,14 @@ fn packed<'de, T: Element + Scalar, D: Deserializer<'de>>(d: D) -> Result<Nested
     })
 }
 
-/// A leaf of the nested lists; each method answers `None` when the text does not fit the type.
-trait Scalar: Sized {
-    fn from_f64(_: f64) -> Option<Self> {
-        None
-    }
-    fn from_i64(_: i64) -> Option<Self> {
-        None
-    }
-    fn from_u64(_: u64) -> Option<Self> {
-        None
-    }
-    fn from_bool(_: bool) -> Option<Self> {
-        None
-    }
-    fn from_str(_: &str) -> Option<Self> {
-        None
-    }
-}
-
-macro_rules! float_scalar {
-    ($($t:ty => $from:expr),*) => {$(
-        impl Scalar for $t {
-            #[allow(clippy::cast_possible_truncation, reason = "rounding to the model's precision is meant")]
-            fn from_f64(v: f64) -> Option<Self> { Some($from(v)) }
-            #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "as above")]
-            fn from_i64(v: i64) -> Option<Self> { Some($from(v as f64)) }
-            #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "as above")]
-            fn from_u64(v: u64) -> Option<Self> { Some($from(v as f64)) }
-        }
-    )*};
-}
-float_scalar!(f32 => |v: f64| v as f32, f64 => |v: f64| v, half::f16 => half::f16::from_f64, half::bf16 => half::bf16::from_f64);
-
-macro_rules! int_scalar {
-    ($($t:ty),*) => {$(
-        impl Scalar for $t {
-            fn from_i64(v: i64) -> Option<Self> { v.try_into().ok() }
-            fn from_u64(v: u64) -> Option<Self> { v.try_into().ok() }
-        }
-    )*};
-}
-int_scalar!(i8, i16, i32, i64, u8, u16, u32, u64);
-
-struct Truth(bool);
-impl Scalar for Truth {
-    fn from_bool(v: bool) -> Option<Self> {
-        Some(Self(v))
-    }
-}
-
-struct Word(Bytes);
-impl Scalar for Word {
-    fn from_str(v: &str) -> Option<Self> {
-        Some(Self(Bytes::copy_from_slice(v.as_bytes())))
-    }
-}
-
-/// Grows while the lists are walked. `shape[d]` is fixed by the first list that closes at depth `d`.
-struct Builder<T> {
-    shape: Vec<Option<usize>>,
-    leaf_depth: Option<usize>,
-    elements: Vec<T>,
-}
-
 fn nested<'de, T: Scalar, D: Deserializer<'de>>(d: D) -> Result<(Vec<usize>, Vec<T>), D::Error> {
-    let mut builder = Builder {
-        shape: Vec::new(),
-        leaf_depth: None,
-        elements: Vec::new(),
-    };
+    let mut builder = Builder::with_capacity(0);
     Level {
         builder: &mut builder,
         depth: 0,
     }
     .deserialize(d)?;
-    let shape = builder.shape.into_iter().map(|n| n.unwrap_or(0)).collect();
-    Ok((shape, builder.elements))
+    Ok(builder.finish())
 }
 
 struct Level<'a, T> {
@@ -149,11 +80,7 @@ struct Level<'a, T> {
 impl<T> Level<'_, T> {
     fn leaf<E: de::Error>(self, element: Option<T>) -> Result<(), E> {
         let element = element.ok_or_else(|| E::custom("not an element of the tensor's type"))?;
-        if *self.builder.leaf_depth.get_or_insert(self.depth) != self.depth || self.builder.shape.len() > self.depth {
-            return Err(E::custom("lists of unequal depth"));
-        }
-        self.builder.elements.push(element);
-        Ok(())
+        self.builder.leaf(self.depth, element).map_err(E::custom)
     }
 }
 
@@ -194,12 +121,7 @@ impl<'de, T: Scalar> Visitor<'de> for Level<'_, T> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
         let Self { builder, depth } = self;
-        if builder.leaf_depth.is_some_and(|leaf| depth >= leaf) {
-            return Err(de::Error::custom("lists of unequal depth"));
-        }
-        if builder.shape.len() == depth {
-            builder.shape.push(None);
-        }
+        builder.open(depth).map_err(de::Error::custom)?;
         let mut length = 0;
         while seq
             .next_element_seed(Level {
@@ -210,9 +132,6 @@ impl<'de, T: Scalar> Visitor<'de> for Level<'_, T> {
         {
             length += 1;
         }
-        if *builder.shape[depth].get_or_insert(length) != length {
-            return Err(de::Error::custom("lists of unequal length"));
-        }
-        Ok(())
+        builder.close(depth, length).map_err(de::Error::custom)
     }
 }
