@@ -8,11 +8,6 @@ use crate::task_support::{Cases, agree, fault, fixtures, record, serve};
 
 const PATH: &str = "/image_classification";
 
-/// JPEG files and WebP files with loss: decoders round their pixels differently, and the small random models of the
-/// record magnify that. Their scores may differ by this much; of the very pixels that the reference read, by no more
-/// than other scores.
-const ROUNDED: f64 = 0.06;
-
 /// A request as it is sent: in the record, `@` and a name stand for a file.
 fn filled(request: &Value, images: &Value) -> Value {
     let one = |image: &Value| match image.as_str().unwrap().split_once('@') {
@@ -35,47 +30,28 @@ async fn server() -> TestServer {
     serve(&json!([{"model": "image_classification"}])).await
 }
 
+/// The cases of the record that stand under a name, with their files.
+fn cases(of: &str) -> Cases {
+    let record = record("image_classification");
+    let mut cases = Cases::of(record[of].as_array().unwrap().clone());
+    for case in &mut cases.cases {
+        case["request"] = filled(&case["request"], &record["images"]);
+    }
+    cases
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn labels_are_those_of_the_reference_alone_and_in_random_company() {
-    let images = &record("image_classification")["images"];
-    let mut cases = Cases::read("image_classification");
-    for case in &mut cases.cases {
-        case["request"] = filled(&case["request"], images);
-    }
+    let cases = cases("cases");
+    assert!(cases.cases.len() >= 60, "too few cases");
     cases.hold().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn lossy_files_score_nearly_as_the_reference_has_it() {
-    let record = record("image_classification");
-    let lossy = record["lossy"].as_array().unwrap();
-    let model = |case: &Value| case["model"].as_str().unwrap().to_owned();
-    let mut models: Vec<String> = lossy.iter().map(model).collect();
-    models.dedup();
-    let entries: Vec<Value> = models.iter().map(|model| json!({"model": model})).collect();
-    let server = serve(&Value::Array(entries)).await;
-    for case in lossy {
-        let request = filled(&case["request"], &record["images"]);
-        let answer = server.client.post(&format!("/{}", model(case)), &request).await.ok();
-        let score = |results: &Value, label: &Value| {
-            let mut labels = results.as_array().unwrap().iter();
-            labels.find(|known| known["label"] == *label).unwrap()["score"]
-                .as_f64()
-                .unwrap()
-        };
-        for wanted in case["results"].as_array().unwrap() {
-            let (got, want) = (
-                score(&answer["results"], &wanted["label"]),
-                wanted["score"].as_f64().unwrap(),
-            );
-            let what = &case["request"]["image"];
-            assert!(
-                (got - want).abs() < ROUNDED,
-                "{} {what}: {got} is not {want}",
-                model(case)
-            );
-        }
-    }
+async fn labels_of_files_with_loss_are_those_of_the_reference() {
+    let cases = cases("lossy");
+    assert!(cases.cases.len() >= 30, "too few cases");
+    cases.hold().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

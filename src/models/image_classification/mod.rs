@@ -4,6 +4,7 @@ mod config;
 mod decode;
 mod endpoint;
 mod families;
+mod jpeg;
 mod pipeline;
 mod pixels;
 mod preprocess;
