@@ -7,7 +7,7 @@ use image::error::{DecodingError, UnsupportedError, UnsupportedErrorKind};
 use image::{ColorType, ImageDecoder, ImageError, ImageFormat, ImageResult};
 use libjpeg_turbo_rs::{DecodeLimits, Decoder, JpegError, PixelFormat};
 
-/// The most scans of a file. Each of them passes over the whole picture, and takes no more than a few bytes.
+/// The most scans of a file. Each of them passes over the whole picture, and may take no more than a few bytes.
 const MAX_SCANS: usize = 100;
 
 /// A file whose head has been read.
