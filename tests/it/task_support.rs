@@ -102,10 +102,11 @@ async fn ask(server: &TestServer, case: &Value) -> Value {
     serde_json::from_slice(&body).unwrap()
 }
 
-/// What a case's answer must be: the case without what was asked.
+/// What a case's answer must be: the case without what was asked, and without the tokens of its texts, which no answer
+/// tells; the tests of the tasks' pipelines hold these.
 fn wanted(case: &Value) -> Value {
     let fields = case.as_object().unwrap().iter();
-    let answer = fields.filter(|(key, _)| !["model", "request"].contains(&key.as_str()));
+    let answer = fields.filter(|(key, _)| !["model", "request", "ids"].contains(&key.as_str()));
     Value::Object(answer.map(|(key, value)| (key.clone(), value.clone())).collect())
 }
 
