@@ -10,6 +10,8 @@ pub mod config;
 pub mod decoder;
 pub mod detokenize;
 pub mod processors;
+#[cfg(test)]
+pub mod recorded;
 pub mod sampling;
 pub mod schedule;
 pub mod stop;

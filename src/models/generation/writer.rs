@@ -39,7 +39,7 @@ pub struct Written {
     pub text: String,
     pub finish_reason: FinishReason,
     /// Tokens after the prompt, the one that ended the text included.
-    pub tokens: usize,
+    pub ids: Vec<u32>,
     /// The sum of log-probabilities over the length to the power of the penalty; beams only.
     pub score: Option<f32>,
 }
@@ -209,7 +209,7 @@ impl Writer {
             Kind::Line(line) => Some(Written {
                 text: line.text.clone(),
                 finish_reason: line.finish?,
-                tokens: line.ids.len() - line.rules.prompt,
+                ids: line.ids[line.rules.prompt..].to_vec(),
                 score: None,
             }),
             Kind::Beams(beams) => beams.written.clone(),
@@ -220,16 +220,16 @@ impl Writer {
 impl Beams {
     fn best(&self, tokenizer: &Tokenizer) -> Written {
         let best = self.search.best();
-        let tokens = best.ids.get(self.rules.prompt..).unwrap_or_default();
-        let ended = tokens.last().is_some_and(|token| self.rules.eos.contains(token));
+        let ids = best.ids.get(self.rules.prompt..).unwrap_or_default();
+        let ended = ids.last().is_some_and(|token| self.rules.eos.contains(token));
         Written {
-            text: tokenizer.decode(tokens, true).unwrap_or_default(),
+            text: tokenizer.decode(ids, true).unwrap_or_default(),
             finish_reason: if ended {
                 FinishReason::Stop
             } else {
                 FinishReason::Length
             },
-            tokens: tokens.len(),
+            ids: ids.to_vec(),
             score: Some(best.score),
         }
     }

@@ -15,6 +15,7 @@ use super::tokenizer::FolderTokenizer;
 use super::{Builder, GraphFile, Graphs, Loaded, ONNX_DEVICES, Source, Task};
 use crate::backend::onnx::{OnnxModel, Runtime};
 use crate::contract::Contract;
+use crate::error::Error;
 use crate::pipeline::{Build, Pipeline, ReplicaContext};
 use encoder::Encoder;
 use endpoint::{Text2TextRequest, WrittenTexts};
@@ -62,32 +63,11 @@ const GRAPHS: Graphs = Graphs::Sets(&[
 const POSITIONS: [&str; 1] = ["max_position_embeddings"];
 
 fn load(source: &Source<'_>, task: &str) -> Result<Loaded, String> {
-    let [encoder, first @ ..] = source.others.as_slice() else {
-        return Err("encoder_model.onnx is missing".into());
-    };
-    let first: Option<&GraphFile> = first.first();
-    encoder::check(&encoder.graph.signature)?;
-    let layout = Layout::read(&source.graph.signature, first.map(|f| &f.graph.signature))?;
-    if !layout.has_source() {
-        return Err("the decoder takes no keys and values of the encoder; export the model with its cache".into());
-    }
-    let config = GenerationConfig::read(source.folder, task, &POSITIONS)?;
-    let reader = Arc::new(Reader::new(FolderTokenizer::read(source.folder)?, config)?);
-    let model = |path: &Path| OnnxModel::new(path.to_owned(), source.options);
-    let encoder = Arc::new(model(&encoder.path));
-    let decoder = Arc::new(DecoderFiles {
-        first: first.map(|f| model(&f.path)),
-        next: model(source.file),
-        layout: Arc::new(layout),
-    });
-    let max_batch_size = source.max_batch_size;
+    let model = Arc::new(Model::read(source, task)?);
     let builder = Builder::Onnx(Box::new(move |runtime: &Runtime| -> Arc<dyn Build> {
-        let (runtime, reader) = (runtime.clone(), Arc::clone(&reader));
-        let (encoder, decoder) = (Arc::clone(&encoder), Arc::clone(&decoder));
+        let (runtime, model) = (runtime.clone(), Arc::clone(&model));
         Arc::new(move |context: &ReplicaContext| {
-            let encoder = Encoder::new(encoder.session(&runtime, context)?, reader.pad())?;
-            let decoder = decoder.open(&runtime, context)?;
-            let pipeline = Text2Text::new(encoder, decoder, Arc::clone(&reader), max_batch_size);
+            let pipeline = model.open(&runtime, context)?;
             Ok(Box::new(pipeline) as Box<dyn Pipeline>)
         })
     }));
@@ -98,4 +78,69 @@ fn load(source: &Source<'_>, task: &str) -> Result<Loaded, String> {
         runs_on: ONNX_DEVICES,
         builder,
     })
+}
+
+/// What the folder holds, shared by the replicas.
+struct Model {
+    encoder: OnnxModel,
+    decoder: DecoderFiles,
+    reader: Arc<Reader>,
+    max_batch_size: usize,
+}
+
+impl Model {
+    fn read(source: &Source<'_>, task: &str) -> Result<Self, String> {
+        let [encoder, first @ ..] = source.others.as_slice() else {
+            return Err("encoder_model.onnx is missing".into());
+        };
+        let first: Option<&GraphFile> = first.first();
+        encoder::check(&encoder.graph.signature)?;
+        let layout = Layout::read(&source.graph.signature, first.map(|f| &f.graph.signature))?;
+        if !layout.has_source() {
+            return Err("the decoder takes no keys and values of the encoder; export the model with its cache".into());
+        }
+        let config = GenerationConfig::read(source.folder, task, &POSITIONS)?;
+        let reader = Reader::new(FolderTokenizer::read(source.folder)?, config)?;
+        let model = |path: &Path| OnnxModel::new(path.to_owned(), source.options);
+        Ok(Self {
+            encoder: model(&encoder.path),
+            decoder: DecoderFiles {
+                first: first.map(|f| model(&f.path)),
+                next: model(source.file),
+                layout: Arc::new(layout),
+            },
+            reader: Arc::new(reader),
+            max_batch_size: source.max_batch_size,
+        })
+    }
+
+    fn open(&self, runtime: &Runtime, context: &ReplicaContext) -> Result<Text2Text, Error> {
+        let encoder = Encoder::new(self.encoder.session(runtime, context)?, self.reader.pad())?;
+        let decoder = self.decoder.open(runtime, context)?;
+        Ok(Text2Text::new(
+            encoder,
+            decoder,
+            Arc::clone(&self.reader),
+            self.max_batch_size,
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::generation::recorded::hold;
+    use super::*;
+
+    #[test]
+    fn tokens_are_those_of_the_reference_alone_and_in_company_in_every_layout() {
+        for (model, task) in [
+            ("text2text", TASK),
+            ("summarization", SUMMARIZATION),
+            ("translation", TRANSLATION),
+        ] {
+            hold::<Text2TextRequest, _>("text2text.json", model, &task, |source, runtime, context| {
+                Model::read(source, task.name).unwrap().open(runtime, context)
+            });
+        }
+    }
 }

@@ -150,7 +150,7 @@ impl Generator for Text2Text {
         let detail = |(w, read): (&Written, &usize)| AnswerDetail {
             finish_reason: w.finish_reason,
             input_tokens: *read,
-            generated_tokens: w.tokens,
+            generated_tokens: w.ids.len(),
             score: w.score,
         };
         let details = written.iter().zip(&info.read).map(detail).collect();

@@ -171,13 +171,13 @@ impl Generator for TextGeneration {
         let sequence = |w: &Written| GeneratedSequence {
             text: w.text.clone(),
             finish_reason: w.finish_reason,
-            generated_tokens: w.tokens,
+            generated_tokens: w.ids.len(),
         };
         Output::json(&GeneratedText {
             results: first.text.clone(),
             finish_reason: first.finish_reason,
             prompt_tokens: info.prompt_tokens,
-            generated_tokens: written.iter().map(|w| w.tokens).sum(),
+            generated_tokens: written.iter().map(|w| w.ids.len()).sum(),
             seed: info.seed,
             sequences: (written.len() > 1).then(|| written.iter().map(sequence).collect()),
         })
