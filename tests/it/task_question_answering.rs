@@ -108,3 +108,15 @@ async fn a_stride_that_leaves_windows_no_room_to_move_is_told() {
     let short = json!({"question": "Who?", "context": "because", "doc_stride": 512});
     server.client.post(&path, &short).await.ok();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stride_that_makes_too_many_windows_of_a_context_is_told() {
+    let server = serve(&json!([{"model": MODEL}])).await;
+    let path = format!("/{MODEL}");
+    // Windows have room for 379 of the context's 4476 tokens.
+    let asked = |stride: usize| json!({"question": "Who?", "context": "because ".repeat(1492), "doc_stride": stride});
+    assert_eq!(fault(&server, &path, &asked(378)).await, ["body", "context"]);
+    let told = server.client.post(&path, &asked(378)).await.text();
+    assert!(told.contains("makes 4098 windows"), "{told}");
+    server.client.post(&path, &asked(64)).await.ok();
+}

@@ -14,7 +14,7 @@ pub struct Question {
     /// What is asked, in plain words.
     #[schema(min_length = 1, example = "What is his name?")]
     pub question: String,
-    /// The text the answer is taken from. Long texts are read in overlapping windows.
+    /// The text the answer is taken from. Long texts are read in overlapping windows, 4096 at most.
     #[schema(min_length = 1, example = "Her name is Ann. His name is Bernard.")]
     pub context: String,
     /// How many answers to give, best first.
@@ -26,6 +26,7 @@ pub struct Question {
     #[schema(minimum = 1, maximum = 512, default = 15)]
     pub max_answer_len: usize,
     /// How many tokens two windows of a long context share; left out, it is 128, or half a window where that is less.
+    /// The more they share, the more of them a context makes.
     #[schema(minimum = 0, maximum = 512)]
     pub doc_stride: Option<usize>,
 }

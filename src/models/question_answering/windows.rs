@@ -12,6 +12,10 @@ const MAX_WINDOW: usize = 384;
 /// How many tokens its windows share where a request does not say, in windows that are long enough.
 const DOC_STRIDE: usize = 128;
 
+/// Each is a row that is to be run, and is kept, with its scores, until the last one has: some 12 kB of tokens. At the
+/// usual stride so many are a long novel.
+const MOST_WINDOWS: usize = 4096;
+
 /// Tokenises requests. Shared by all replicas of a model.
 pub struct Windower {
     encoder: TextEncoder,
@@ -60,27 +64,21 @@ impl Windower {
     /// The windows of a request, at least one.
     ///
     /// # Errors
-    /// When the question or the stride leaves too little room for a context.
+    /// When the question or the stride leaves too little room for a context, or cuts it into too many windows.
     pub fn windows(&self, request: &Question) -> Result<Vec<Window>, Error> {
         let question = self.encoder.raw(&request.question)?;
         let context = self.encoder.raw(&request.context)?;
         let whole = question.len() + context.len() + self.special;
-        let encodings = if whole <= self.window {
-            vec![self.joined(question, context)?]
-        } else {
-            let (room, stride) = self.room_and_stride(question.len(), request.doc_stride)?;
-            let mut first = context;
-            first.truncate(room, stride, TruncationDirection::Right);
-            let rest = first.take_overflowing();
-            let parts = std::iter::once(first).chain(rest);
-            parts
-                .map(|part| self.joined(question.clone(), part))
-                .collect::<Result<_, _>>()?
-        };
-        Ok(encodings
-            .iter()
-            .map(|(encoding, tokens)| self.window(encoding, *tokens))
-            .collect())
+        if whole <= self.window {
+            return Ok(vec![self.window(question, context)?]);
+        }
+        let (room, stride) = self.room_and_stride(question.len(), request.doc_stride)?;
+        bounded(context.len(), room, stride)?;
+        let mut first = context;
+        first.truncate(room, stride, TruncationDirection::Right);
+        let rest = first.take_overflowing();
+        let parts = std::iter::once(first).chain(rest);
+        parts.map(|part| self.window(question.clone(), part)).collect()
     }
 
     /// How many tokens of the context a window holds, and how many of them it shares with the next: fewer, or windows
@@ -109,13 +107,10 @@ impl Windower {
         Err(Error::faults(vec![fault]))
     }
 
-    /// The pair with its special tokens, and how many tokens of it are the context's.
-    fn joined(&self, question: Encoding, context: Encoding) -> Result<(Encoding, usize), Error> {
-        let tokens = context.len();
-        Ok((self.encoder.joined(question, Some(context))?, tokens))
-    }
-
-    fn window(&self, encoding: &Encoding, context_tokens: usize) -> Window {
+    /// The pair with its special tokens.
+    fn window(&self, question: Encoding, context: Encoding) -> Result<Window, Error> {
+        let context_tokens = context.len();
+        let encoding = self.encoder.joined(question, Some(context))?;
         let ids = encoding.get_ids();
         // The context stands last, before the special tokens that close the pair.
         let closing = encoding
@@ -148,11 +143,75 @@ impl Windower {
                 chars[i - 1].1 = chars[i].1;
             }
         }
-        Window {
+        Ok(Window {
             ids: ids.to_vec(),
             type_ids: encoding.get_type_ids().to_vec(),
             allowed,
             chars,
+        })
+    }
+}
+
+/// How many windows a context of more than one makes.
+const fn count(tokens: usize, room: usize, stride: usize) -> usize {
+    1 + tokens.saturating_sub(room).div_ceil(room - stride)
+}
+
+/// # Errors
+/// When a context makes more windows than are read.
+fn bounded(tokens: usize, room: usize, stride: usize) -> Result<(), Error> {
+    let windows = count(tokens, room, stride);
+    if windows <= MOST_WINDOWS {
+        return Ok(());
+    }
+    let remedy = if stride == 0 {
+        "send a shorter context"
+    } else {
+        "send a smaller doc_stride or a shorter context"
+    };
+    let message = format!(
+        "is {tokens} tokens long and makes {windows} windows of {room} tokens at doc_stride {stride}; at most \
+         {MOST_WINDOWS} are read: {remedy}"
+    );
+    Err(Error::faults(vec![Fault::at(&["context"], message, "too_long")]))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokenizers::Token;
+
+    use super::*;
+
+    #[test]
+    fn windows_are_counted_as_they_are_cut() {
+        for (tokens, room, stride) in [
+            (11, 10, 9),
+            (11, 10, 0),
+            (30, 10, 0),
+            (31, 10, 0),
+            (100, 10, 9),
+            (97, 12, 5),
+        ] {
+            let all = (0..tokens).map(|n| Token::new(0, "a".into(), (n, n + 1))).collect();
+            let mut first = Encoding::from_tokens(all, 0);
+            first.truncate(room, stride, TruncationDirection::Right);
+            let cut = 1 + first.take_overflowing().len();
+            assert_eq!(count(tokens, room, stride), cut, "{tokens} {room} {stride}");
         }
+    }
+
+    #[test]
+    fn more_windows_than_are_read_are_refused_before_they_are_cut() {
+        let most = MOST_WINDOWS + 377;
+        bounded(most, 378, 377).unwrap();
+        let error = bounded(most + 1, 378, 377).unwrap_err();
+        assert_eq!(error.detail()[0].loc, ["body", "context"]);
+        assert_eq!(
+            error.message(),
+            "body.context: is 4474 tokens long and makes 4097 windows of 378 tokens at doc_stride 377; at most 4096 \
+             are read: send a smaller doc_stride or a shorter context"
+        );
+        let error = bounded(378 * MOST_WINDOWS + 1, 378, 0).unwrap_err();
+        assert!(error.message().ends_with(": send a shorter context"), "{error}");
     }
 }
