@@ -49,6 +49,7 @@ pub fn load(
         graph,
         others,
         config: config.as_ref(),
+        named: settings.task.as_deref(),
         options: OnnxOptions {
             tensorrt: settings.tensorrt,
         },

@@ -41,6 +41,8 @@ pub struct Source<'a> {
     pub others: Vec<GraphFile>,
     /// `config.json`, where the folder has one.
     pub config: Option<&'a HfConfig>,
+    /// The task as the manifest names it.
+    pub named: Option<&'a str>,
     pub options: OnnxOptions,
     /// The most rows a run may take; 1 switches batching off.
     pub max_batch_size: usize,
@@ -172,7 +174,12 @@ pub fn alternative(task: &Task, config: &HfConfig) -> Option<String> {
     })
 }
 
-/// The task of a name.
+/// The task of a name; translation may name its languages.
 pub fn by_name(name: &str) -> Option<&'static Task> {
-    TASKS.iter().find(|task| task.name == name)
+    let task = if text2text::is_pair(name) {
+        text2text::TRANSLATION.name
+    } else {
+        name
+    };
+    TASKS.iter().find(|known| known.name == task)
 }

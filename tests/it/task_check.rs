@@ -254,6 +254,30 @@ fn a_manifest_names_the_task_of_a_folder_that_shows_another() {
 }
 
 #[test]
+fn a_manifest_may_name_the_languages_of_a_translation() {
+    let folder = |task: &str| {
+        Folder::like("translation")
+            .config(
+                "task_specific_params",
+                json!({"translation_en_to_de": {}, "translation_en_to_fr": {}}),
+            )
+            .with("model.toml", &format!("task = \"{task}\"\n"))
+    };
+    for task in ["translation", "translation_en_to_fr"] {
+        assert_eq!(
+            folder(task).served(),
+            "translation because model.toml says so.",
+            "{task}"
+        );
+    }
+    assert_eq!(
+        folder("translation_en_to_ro").refused(),
+        "as translation: config.json has no defaults for translation_en_to_ro; task_specific_params has \
+         translation_en_to_de, translation_en_to_fr"
+    );
+}
+
+#[test]
 fn a_graph_of_no_known_task_is_served_by_its_tensors_and_what_hides_the_task_is_told() {
     let folder = || Folder::like("fill_mask");
     for (folder, why) in [

@@ -49,14 +49,20 @@ impl GenerationConfig {
     /// `positions` are the keys of the model's number of positions.
     ///
     /// # Errors
-    /// When a file is there and is not a JSON object.
+    /// When a file is there and is not a JSON object, or has defaults for translations of other languages alone.
     pub fn read(folder: &Path, task: &str, positions: &[&str]) -> Result<Self, String> {
         let model = object(folder, "config.json")?.unwrap_or_default();
         let defaults = object(folder, "generation_config.json")?;
-        Ok(Self::of(&model, defaults, task, positions))
+        let own = own(&model, task)?;
+        Ok(Self::of(&model, defaults, own, positions))
     }
 
-    fn of(model: &Map<String, Value>, defaults: Option<Map<String, Value>>, task: &str, positions: &[&str]) -> Self {
+    fn of(
+        model: &Map<String, Value>,
+        defaults: Option<Map<String, Value>>,
+        own: Option<&Map<String, Value>>,
+        positions: &[&str],
+    ) -> Self {
         // Before there was a file of its own, all this stood in the model's configuration.
         let mut all = defaults.unwrap_or_else(|| model.clone());
         for key in TOKENS {
@@ -65,7 +71,7 @@ impl GenerationConfig {
             }
         }
         let mut prefix = model.get("prefix").cloned();
-        if let Some(Value::Object(own)) = model.get("task_specific_params").and_then(|p| p.get(task)) {
+        if let Some(own) = own {
             prefix = own.get("prefix").cloned().or(prefix);
             all.extend(own.clone());
         }
@@ -100,6 +106,32 @@ impl GenerationConfig {
             trained_positions: model.get("n_positions").and_then(count),
         }
     }
+}
+
+/// What `config.json` holds for a task. Models of several languages have defaults for each pair of them; of those, the
+/// first are the reference's where nobody names a pair.
+fn own<'a>(model: &'a Map<String, Value>, task: &str) -> Result<Option<&'a Map<String, Value>>, String> {
+    let Some(all) = model.get("task_specific_params").and_then(Value::as_object) else {
+        return Ok(None);
+    };
+    if let Some(own) = all.get(task) {
+        return Ok(own.as_object());
+    }
+    let of_pairs = all.iter().filter(|(key, _)| key.starts_with("translation_"));
+    let pairs: Vec<(&str, &Value)> = of_pairs.map(|(key, own)| (key.as_str(), own)).collect();
+    let Some((first, own)) = pairs.first().filter(|_| task.starts_with("translation")) else {
+        return Ok(None);
+    };
+    let known = pairs.iter().map(|(key, _)| *key).collect::<Vec<_>>().join(", ");
+    if task != "translation" {
+        return Err(format!(
+            "config.json has no defaults for {task}; task_specific_params has {known}"
+        ));
+    }
+    if pairs.len() > 1 {
+        tracing::warn!("config.json has {known}; {first} is served, and task in model.toml names another of them");
+    }
+    Ok(own.as_object())
 }
 
 fn object(folder: &Path, name: &str) -> Result<Option<Map<String, Value>>, String> {
@@ -152,7 +184,8 @@ mod tests {
 
     fn read(model: Value, defaults: Option<Value>, task: &str) -> GenerationConfig {
         let map = |value: Value| value.as_object().cloned().unwrap();
-        GenerationConfig::of(&map(model), defaults.map(map), task, &["n_positions"])
+        let model = map(model);
+        GenerationConfig::of(&model, defaults.map(map), own(&model, task).unwrap(), &["n_positions"])
     }
 
     #[test]
@@ -191,5 +224,28 @@ mod tests {
         assert_eq!((summary.max_length, summary.decoder_start), (Some(200), Some(3)));
         let other = read(model, Some(json!({"max_length": 20})), "translation");
         assert_eq!((other.prefix.as_deref(), other.max_length), (Some("do: "), Some(20)));
+    }
+
+    #[test]
+    fn of_several_pairs_of_languages_the_one_that_is_named_counts_else_the_first() {
+        let model = json!({"task_specific_params": {
+            "summarization": {"prefix": "summarize: "},
+            "translation_en_to_fr": {"prefix": "to French: ", "max_length": 300},
+            "translation_en_to_de": {"prefix": "to German: "},
+        }});
+        let prefix = |task: &str| read(model.clone(), None, task).prefix;
+        assert_eq!(prefix("translation_en_to_de").as_deref(), Some("to German: "));
+        assert_eq!(prefix("translation").as_deref(), Some("to French: "));
+        assert_eq!(read(model.clone(), None, "translation").max_length, Some(300));
+        assert_eq!(prefix("summarization").as_deref(), Some("summarize: "));
+        assert_eq!(prefix("text2text-generation"), None);
+        assert_eq!(
+            own(model.as_object().unwrap(), "translation_en_to_ro").unwrap_err(),
+            "config.json has no defaults for translation_en_to_ro; task_specific_params has translation_en_to_fr, \
+             translation_en_to_de"
+        );
+        // Where there are none at all, the model has one pair, whatever it is named.
+        let none = json!({"task_specific_params": {"summarization": {}}});
+        assert_eq!(own(none.as_object().unwrap(), "translation_en_to_de"), Ok(None));
     }
 }

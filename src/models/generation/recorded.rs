@@ -121,6 +121,7 @@ fn source<'a>(folder: &'a Path, files: &'a [PathBuf], max_batch_size: usize) -> 
         graph: Graph::read(&files[0]).unwrap(),
         others: files[1..].iter().map(other).collect(),
         config: None,
+        named: None,
         options: OnnxOptions::default(),
         max_batch_size,
     }

@@ -45,8 +45,15 @@ pub const TRANSLATION: Task = Task {
     architecture_suffixes: &["MarianMTModel"],
     shown_with: None,
     graphs: GRAPHS,
-    load: |source| load(source, "translation"),
+    load: |source| load(source, source.named.unwrap_or("translation")),
 };
+
+/// Whether a name is that of a translation between two languages, `translation_en_to_de` for one: models of several
+/// languages have defaults for each pair.
+pub fn is_pair(task: &str) -> bool {
+    let parts: Vec<&str> = task.split('_').collect();
+    matches!(parts.as_slice(), ["translation", from, "to", into] if !from.is_empty() && !into.is_empty())
+}
 
 /// As exporters write such models: both decoders in one graph, or one for the first step and one for the others.
 const GRAPHS: Graphs = Graphs::Sets(&[
@@ -128,8 +135,25 @@ impl Model {
 
 #[cfg(test)]
 mod tests {
+    use super::super::by_name;
     use super::super::generation::recorded::hold;
     use super::*;
+
+    #[test]
+    fn a_translation_may_name_its_languages() {
+        let task = |name: &str| by_name(name).map(|task| task.name);
+        for name in ["translation", "translation_en_to_de"] {
+            assert_eq!(task(name), Some("translation"));
+        }
+        for name in [
+            "translation_en_to",
+            "translation_en_to_",
+            "translation_en_de",
+            "summarization_en_to_de",
+        ] {
+            assert_eq!(task(name), None, "{name}");
+        }
+    }
 
     #[test]
     fn tokens_are_those_of_the_reference_alone_and_in_company_in_every_layout() {
