@@ -146,12 +146,14 @@ mod tests {
         Signature::new(vec![spec("x", dtype, &["n"])], vec![spec("y", dtype, &["n"])])
     }
 
-    fn parts(read: Option<Vec<Nested>>) -> Option<Vec<(Vec<usize>, Data)>> {
+    type Read = Option<Vec<(Vec<usize>, Data)>>;
+
+    fn parts(read: Option<Vec<Nested>>) -> Read {
         read.map(|all| all.into_iter().map(|n| (n.shape, n.data)).collect())
     }
 
     /// What both readers make of a body; the quick one may know nothing of it.
-    fn both(dtype: DType, body: &str) -> [Option<Vec<(Vec<usize>, Data)>>; 2] {
+    fn both(dtype: DType, body: &str) -> [Read; 2] {
         let signature = signature(dtype);
         [
             inputs(&signature, body.as_bytes()),
