@@ -52,10 +52,7 @@ pub fn measure(setup: &Setup, model: &Model, file: &Path, threads: usize) -> Res
 /// The loop's process.
 pub fn run(task: &str) -> Result<()> {
     let task: Task = serde_json::from_str(task)?;
-    let environment = ort::init_from(&task.library)?
-        .with_telemetry(false)
-        .build()
-        .map_err(|e| anyhow!("{e}"))?;
+    let environment = environment(&task.library)?;
     let mut sessions = Vec::new();
     for _ in 0..task.threads {
         sessions.push(session(&environment, &task.model).map_err(|e| anyhow!("{e}"))?);
@@ -90,7 +87,13 @@ pub fn run(task: &str) -> Result<()> {
     Ok(())
 }
 
-fn session(environment: &Environment, model: &Path) -> ort::Result<Session> {
+pub fn environment(library: &Path) -> Result<Environment> {
+    let environment = ort::init_from(library)?.with_telemetry(false).build();
+    environment.map_err(|e| anyhow!("{e}"))
+}
+
+/// A session of one thread.
+pub fn session(environment: &Environment, model: &Path) -> ort::Result<Session> {
     Session::builder(environment)?
         .with_optimization_level(GraphOptimizationLevel::All)?
         .with_intra_threads(1)?

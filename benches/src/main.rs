@@ -11,6 +11,7 @@ mod groups;
 mod jobs;
 mod joiner;
 mod load;
+mod local;
 mod machine;
 mod memory;
 mod model_peers;
@@ -19,6 +20,7 @@ mod models;
 mod onnx;
 mod peer;
 mod peers;
+mod plain;
 mod process;
 mod python;
 mod report;
@@ -53,6 +55,7 @@ fn main() -> Result<()> {
     match words.next().as_deref() {
         Some(echo::COMMAND) => return echo::serve(),
         Some(closure::COMMAND) => return closure::serve(),
+        Some(plain::COMMAND) => return plain::serve(&words.next().context("no task")?),
         Some(bare::COMMAND) => return bare::run(&words.next().context("no task")?),
         _ => {}
     }

@@ -8,7 +8,7 @@ use reqwest::blocking::Client;
 use serde_json::Value;
 
 use crate::closure;
-use crate::echo::Echo;
+use crate::echo;
 use crate::folders::{self, interpreter};
 use crate::load::Target as Load;
 use crate::models::{Body, random_values};
@@ -75,7 +75,7 @@ fn array(setup: &Setup) -> Result<Table> {
     let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
     let body = Body::of(setup, "array", "application/octet-stream", &bytes)?;
     let served = folders::serve(setup, "benches/python/array", "array", &python)?;
-    let floor = Echo::start()?;
+    let floor = echo::start()?;
     let url = served.url("array");
     mirrored(&url, &body)?;
     let mut contenders = Vec::new();

@@ -62,6 +62,11 @@ pub fn of(results: &Results) -> Vec<Target> {
     let echo = |form| Side::Echo { form, concurrency: 32 };
     let (off, on) = (hostler(BATCHING_OFF, 32), hostler(BATCHING_ON, 32));
     let mut targets = Vec::new();
+    for (variant, ours) in [(BATCHING_OFF, off), (BATCHING_ON, on)] {
+        let name = format!("{} at 32, {variant} ÷ axum + ONNX Runtime", results.model);
+        let sides = [ours, Side::Plain { concurrency: 32 }];
+        targets.push(compare(&name, Bound::Open, "", |f| f.rate, sides, |a, b| a / b));
+    }
     if results.model == COMPUTE.name {
         targets.push(rate("compute-bound at 32, batching off ÷ bare", 0.85, off, BARE));
         targets.push(compare(

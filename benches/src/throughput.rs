@@ -6,11 +6,13 @@ use anyhow::{Context, Result};
 use serde_json::json;
 
 use crate::bare;
-use crate::echo::Echo;
+use crate::echo;
 use crate::figures::Figures;
 use crate::groups::{Group, Variant};
 use crate::load::Target;
+use crate::local::Local;
 use crate::models::{Body, Form};
+use crate::plain;
 use crate::server::{Config, Hostler};
 use crate::setup::Setup;
 
@@ -23,6 +25,7 @@ const CONCURRENCY: [usize; 2] = [1, 32];
 pub enum Side {
     Hostler { variant: &'static str, concurrency: usize },
     Echo { form: Form, concurrency: usize },
+    Plain { concurrency: usize },
     Bare { threads: usize },
 }
 
@@ -31,6 +34,7 @@ impl Side {
         match self {
             Self::Hostler { variant, .. } => format!("hostler, {variant}"),
             Self::Echo { form, .. } => format!("echo, {}", form.name()),
+            Self::Plain { .. } => "axum + ONNX Runtime".to_owned(),
             Self::Bare { .. } => "bare ONNX Runtime".to_owned(),
         }
     }
@@ -38,7 +42,9 @@ impl Side {
     /// Requests under way at a time, or threads of the bare loop.
     pub const fn at(self) -> usize {
         match self {
-            Self::Hostler { concurrency, .. } | Self::Echo { concurrency, .. } => concurrency,
+            Self::Hostler { concurrency, .. } | Self::Echo { concurrency, .. } | Self::Plain { concurrency } => {
+                concurrency
+            }
             Self::Bare { threads } => threads,
         }
     }
@@ -70,7 +76,9 @@ impl Results {
 struct Stage {
     graph: PathBuf,
     servers: Vec<(Variant, Hostler)>,
-    echo: Echo,
+    echo: Local,
+    /// For models whose rows are lists.
+    plain: Option<Local>,
     bodies: Vec<(Form, Body)>,
 }
 
@@ -129,10 +137,15 @@ impl Stage {
                 bodies.push((variant.form, Body::write(setup, &group.model, variant.form)?));
             }
         }
+        let rows = group.model.shape.len() == 2;
+        let plain = rows
+            .then(|| plain::start(&setup.library, &graph, REPLICAS))
+            .transpose()?;
         Ok(Self {
             graph,
             servers,
-            echo: Echo::start()?,
+            echo: echo::start()?,
+            plain,
             bodies,
         })
     }
@@ -145,6 +158,7 @@ impl Stage {
                 variant: variant.name,
                 concurrency,
             }));
+            sides.extend(self.plain.iter().map(|_| Side::Plain { concurrency }));
             sides.extend(self.bodies.iter().map(|(form, _)| Side::Echo {
                 form: *form,
                 concurrency,
@@ -162,6 +176,15 @@ impl Stage {
                     url: &self.echo.url,
                     pid: self.echo.pid(),
                     body: self.body(form)?,
+                };
+                target.measure(setup, concurrency)
+            }
+            Side::Plain { concurrency } => {
+                let plain = self.plain.as_ref().context("a side without its server")?;
+                let target = Target {
+                    url: &plain.url,
+                    pid: plain.pid(),
+                    body: self.body(Form::Json)?,
                 };
                 target.measure(setup, concurrency)
             }

@@ -53,8 +53,9 @@ static VARIABLES: [Variable; 25] = [
     ),
     variable_of(
         "SERVER_NUM_WORKERS",
-        "cores",
-        "The number of threads that handle connections, or `cores` for one per processor core.",
+        "half",
+        "The number of threads that handle connections; `cores` for one per processor core, `half` for one per two, since \
+         replicas want cores, too.",
     ),
     variable_of(
         "SERVER_MODEL_CACHE_DIR",

@@ -49,14 +49,16 @@ pub(super) fn count(text: &str) -> Result<usize, String> {
         .ok_or_else(|| expected("a whole number from 1"))
 }
 
-/// A number of threads, or `cores`, of which there are `cores`.
+/// A number of threads, or `cores`, of which there are `cores`, or `half` of them.
 pub(super) fn threads(text: &str, cores: usize) -> Result<usize, String> {
-    if text.eq_ignore_ascii_case("cores") {
-        return Ok(cores.clamp(1, MOST_THREADS));
+    for (name, threads) in [("cores", cores), ("half", cores / 2)] {
+        if text.eq_ignore_ascii_case(name) {
+            return Ok(threads.clamp(1, MOST_THREADS));
+        }
     }
     digits(text)
         .filter(|n| (1..=MOST_THREADS).contains(n))
-        .ok_or_else(|| expected(format_args!("a whole number from 1 to {MOST_THREADS}, or cores")))
+        .ok_or_else(|| expected(format_args!("a whole number from 1 to {MOST_THREADS}, cores or half")))
 }
 
 /// Bytes: a number with `B`, `kB`, `MB`, `GB` (powers of 1000), `KiB`, `MiB`, `GiB` (powers of

@@ -42,7 +42,8 @@ fn nothing_set_gives_the_documented_defaults() {
     assert_eq!(s.host.to_string(), "0.0.0.0");
     assert_eq!((s.port, s.grpc_port), (8100, 8101));
     assert_eq!(s.devices, Selection::Auto);
-    assert!((1..=1024).contains(&s.num_workers));
+    let cores = std::thread::available_parallelism().unwrap().get();
+    assert_eq!(s.num_workers, (cores / 2).clamp(1, 1024));
     assert_eq!(s.model_cache_dir, Path::new("model_cache"));
     assert_eq!(s.wait_timeout.as_secs(), 3600);
     assert_eq!(s.queue_size, 1024);

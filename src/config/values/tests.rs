@@ -64,11 +64,13 @@ fn thread_counts() {
     assert_eq!(threads("cores", 12), Ok(12));
     assert_eq!(threads("Cores", 0), Ok(1));
     assert_eq!(threads("cores", 9999), Ok(1024));
+    assert_eq!(threads("half", 12), Ok(6));
+    assert_eq!(threads("Half", 1), Ok(1));
     assert_eq!(threads("1", 12), Ok(1));
     for text in ["0", "1025", "all", ""] {
         assert_eq!(
             threads(text, 12).unwrap_err(),
-            ", expected a whole number from 1 to 1024, or cores"
+            ", expected a whole number from 1 to 1024, cores or half"
         );
     }
 }
