@@ -119,3 +119,22 @@ fn parting(front: &Front, mut response: Response) -> Response {
     }
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fixed_routes_are_known_by_their_paths_and_others_are_the_models() {
+        let handler = || any(async || "");
+        let fixed = Fixed::default()
+            .route("/jobs", handler())
+            .route("/jobs/{*path}", handler());
+        for path in ["/jobs", "/jobs/", "/jobs/1/events"] {
+            assert!(fixed.paths.may_have(path), "{path}");
+        }
+        for path in ["/", "/job", "/jobsite", "/a/jobs", "/Jobs"] {
+            assert!(!fixed.paths.may_have(path), "{path}");
+        }
+    }
+}

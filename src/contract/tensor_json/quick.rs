@@ -5,7 +5,7 @@
 
 use super::elements::{Builder, Scalar};
 use super::nested::Nested;
-use super::number::Number;
+use super::number;
 use crate::contract::signature::Signature;
 use crate::tensor::{DType, Data, Element};
 
@@ -119,9 +119,8 @@ impl<'a> Text<'a> {
                 self.at += 1;
                 self.list(builder, depth + 1)?;
             } else {
-                let (number, taken) = Number::read(&self.body[self.at..])?;
-                let element = number.element(&self.body[self.at..self.at + taken])?;
-                self.at += taken;
+                let (element, length) = number::read(&self.body[self.at..])?;
+                self.at += length;
                 builder.leaf(depth + 1, element).ok()?;
             }
             length += 1;
